@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import re
+import select
 import shlex
+import struct
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -280,8 +286,9 @@ def test_runs_are_selected_by_their_live_state(place: Place) -> None:
     both = place.json("status", "--run-state", "failed,running")
     assert [one["address"] for one in both["runs"]] == ["g/failed", "g/waiting"]
     assert (both["summary"]["RUN_FAILED"], both["summary"]["RUN_SUCCESS"]) == (1, 0)
-    assert place.json("status", "--run-state", "running", "--failed") == both
-    assert place.here("status", "--failed").stdout.endswith("\n\n1 failed.\n")
+    again = place.json("status", "--run-state", "running", "--failed")
+    assert [one | {"lastSeenAt": 0} for one in again["runs"]] == [one | {"lastSeenAt": 0} for one in both["runs"]]
+    assert "\n\n1 failed.\n" in place.here("status", "--failed").stdout
     assert place.json("status", "--failed", "--label", "label-good")["runs"] == []
     assert [one["address"] for one in place.json("logs", "--failed")["runs"]] == ["g/failed"]
     assert place.here("wait", "--run-state", "succeeded").stdout == "Done: 1 succeeded.\n"
@@ -355,3 +362,60 @@ def test_a_new_state_is_not_named_like_a_state_of_runs(place: Place, command: st
     assert (url.code, "is a URL, and the state is a file" in url.stderr) == (64, True)
     assert [file.name for file in place.checkout.root.iterdir() if file.name.startswith(("failed", "https"))] == []
     assert place.here("plan", "--state", "another.db").code == 0
+
+
+def test_failed_runs_come_first_with_their_reason_and_the_next_command(place: Place) -> None:
+    shown = place.here("status").stdout.splitlines()
+    assert [line.split()[0] for line in shown[1:5]] == ["g/failed", "the", "g/waiting", "g/good"]
+    assert shown[2].strip() == "the endpoint answered 500: crashed"
+    assert any(line.startswith("Next: wfdeploy logs g/failed") for line in shown)
+    (failed,) = [one for one in place.json("status")["runs"] if one["address"] == "g/failed"]
+    assert (failed["error"], failed["live"]) == ("the endpoint answered 500: crashed", True)
+    place.here("refresh")
+    assert place.here("status").stdout.splitlines()[2] == shown[2], "also where the state knows that it failed"
+
+
+def test_offline_it_says_when_each_was_last_seen(place: Place) -> None:
+    assert "3 runs were never seen; `wfdeploy refresh" in place.here("status", "--offline").stdout
+    place.here("refresh")
+    offline = {one["address"]: one for one in place.json("status", "--offline")["runs"]}
+    assert {address: one["runState"] for address, one in offline.items()} == ALL
+    assert not any(one["live"] for one in offline.values())
+    assert all(one["lastSeenAt"] for one in offline.values())
+    assert "1 run is shown as it was last seen" in place.here("status", "--offline").stdout
+    assert place.here("status", "--offline", "--watch").code == 64
+
+
+def test_on_a_terminal_it_is_watched_in_place_and_left_in_full(place: Place) -> None:
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with place.server.serving(place.endpoint.wsgi):
+        child = place.checkout.start("status", "--watch", "--interval", "0.1", stdout=theirs)
+        os.close(theirs)
+        try:
+            text, is_waiting = "", True
+            while data := read_terminal(ours):
+                text += data
+                if is_waiting and "g/waiting" in text:
+                    is_waiting = False
+                    place.server.notify("e")
+                    place.server.settle()
+            assert child.result().code == 0
+        finally:
+            child.process.kill()
+            os.close(ours)
+    screen, _, left = text.rpartition("\x1b[?1049l")
+    assert screen.startswith("\x1b[?1049h")
+    assert "\x1b[2J" not in screen
+    assert max(frame.count("\n") for frame in screen.split("\x1b[H")) < 24
+    assert "1 failed, 2 succeeded." in re.sub(r"\x1b\[\d+m", "", left)
+
+
+def read_terminal(file: int) -> str:
+    """What a process wrote to its terminal; nothing at its end."""
+    ready, _, _ = select.select([file], [], [], 20.0)
+    assert ready, "nothing more was shown"
+    try:
+        return os.read(file, 65536).decode(errors="replace")
+    except OSError:  # Linux: the other side is closed
+        return ""

@@ -55,6 +55,7 @@ class Child:
         self._readers = [
             threading.Thread(target=self._read, args=(name, stream), daemon=True)
             for name, stream in (("stdout", process.stdout), ("stderr", process.stderr))
+            if stream is not None
         ]
         for reader in self._readers:
             reader.start()
@@ -147,7 +148,13 @@ class Checkout:
         text = "\n---\n".join(json.dumps(value, indent=1) for value in groups)
         (self.root / "manifests" / file).write_text(text + "\n", encoding="utf-8")
 
-    def start(self, *arguments: str, die: str | None = None, stdin: int = subprocess.DEVNULL) -> Child:
+    def start(
+        self,
+        *arguments: str,
+        die: str | None = None,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.PIPE,
+    ) -> Child:
         """Start a command. `die`: where the process shall kill itself (tests/support/dying_process.py); "never" is
         a place too, and such a process says when it heard a signal."""
         run = [str(DYING)] if die is not None else ["-m", "wfdeploy"]
@@ -160,7 +167,7 @@ class Checkout:
                 cwd=self.root,
                 env=environ,
                 stdin=stdin,
-                stdout=subprocess.PIPE,
+                stdout=stdout,
                 stderr=subprocess.PIPE,
             )
         )

@@ -227,18 +227,21 @@ class Project:
         *globs: str,
         labels: Iterable[str] = (),
         run_states: Iterable[str] = (),
+        offline: bool = False,
         on_event: OnEvent | None = None,
     ) -> tuple[StatusRow, ...]:
         """List recorded runs with their live state, by address.
 
         globs: only addresses that match one of these (`*` and `?`; brackets are literal). labels: only runs with one of
-        these. run_states: only runs in one of these live states, as in `["running", "failed"]`. Without a token, runs
-        are shown as they were last observed.
+        these. run_states: only runs in one of these live states, as in `["running", "failed"]`. Offline, or without a
+        token, runs are shown as they were last observed.
         """
         from wfdeploy.operations.status import status
 
         call, chosen, states = Call(on_event), _texts(labels), _states(run_states)
-        return self._do(call, "status", lambda workspace: tuple(status(workspace, globs, chosen, states)))
+        return self._do(
+            call, "status", lambda workspace: tuple(status(workspace, globs, chosen, states, offline=offline))
+        )
 
     def wait(
         self,

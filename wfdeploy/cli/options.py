@@ -369,3 +369,9 @@ def paths(function: Function) -> Function:
         return function(paths=paths or None, **flags)
 
     return click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())(with_paths)
+
+
+offline = click.option(
+    "--offline", is_flag=True, help="Don't contact the server; runs are shown as they were last observed."
+)
+"""Add --offline to a command that shows runs; pass `offline`."""

@@ -93,10 +93,6 @@ class Output:
         """Write the command's result in the requested format."""
         self.payload(json if self.view is View.JSON else text)
 
-    def redraw(self, text: str) -> None:
-        """Write a result that takes the place of the one before: on a terminal the screen is cleared for it."""
-        self.payload(f"\x1b[H\x1b[2J{text}" if _is_terminal(self._stdout) else f"{text}\n")
-
     # --- everything else ---
 
     def note(self, message: str) -> None:
@@ -164,6 +160,11 @@ class Output:
         return self._width_of(self._stderr)
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Columns and lines of the terminal behind standard output, as they are now."""
+        return self._size_of(self._stdout)
+
+    @property
     def error_stream(self) -> TextIO:
         """Standard error itself, for the live progress display."""
         return self._stderr
@@ -177,6 +178,16 @@ class Output:
             and self._environ.get("TERM") != "dumb"
             and self.log_format is LogFormat.TEXT
             and self.verbosity >= 0
+        )
+
+    @property
+    def can_redraw(self) -> bool:
+        """True where a result may be updated in place."""
+        return (
+            _is_terminal(self._stdout)
+            and not self._environ.get("CI")
+            and self._environ.get("TERM") != "dumb"
+            and self.view is View.TEXT
         )
 
     @property

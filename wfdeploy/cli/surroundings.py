@@ -16,16 +16,24 @@ if TYPE_CHECKING:
     from wfdeploy.cli.output import App, Output
     from wfdeploy.model.options import TargetOptions
     from wfdeploy.model.plan import Selection
+    from wfdeploy.ports import Listener
     from wfdeploy.workspace import Workspace
 
 
 @contextmanager
 def opened(
-    app: App, where: TargetOptions | Settings, *, online: bool = True, budget_s: float = 300.0, only_bar: bool = False
+    app: App,
+    where: TargetOptions | Settings,
+    *,
+    online: bool = True,
+    budget_s: float = 300.0,
+    only_bar: bool = False,
+    listener: Listener | None = None,
 ) -> Iterator[Workspace]:
     """The surroundings of a command that reports what it does. Not `online`: it works on the state alone.
 
     only_bar: report nothing but a progress bar, where there can be one.
+    listener: hears what happens, in place of a display of progress.
     """
     from wfdeploy.cli import progress
     from wfdeploy.wiring.assembly import workspace
@@ -33,11 +41,11 @@ def opened(
     settings = where if isinstance(where, Settings) else resolve(where, app.environ)
     app.concealed.update(secret_values(settings.target, settings.environ))  # no report of a bug may hold these
     with (
-        (progress.bar if only_bar else progress.listener)(app.output) as listener,
+        nullcontext(listener) if listener else (progress.bar if only_bar else progress.listener)(app.output) as heard,
         library_logs(app.output) if settings.target.local and online else nullcontext(),
         workspace(
             settings,
-            listener,
+            heard,
             app.output,
             command=shlex.join(("wfdeploy", *app.arguments)),
             online=online,

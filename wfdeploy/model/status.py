@@ -108,8 +108,11 @@ class StatusRow:
     ours.
 
     run_state: None when nothing is known of the run: not requested, or no longer listed.
-    observed_at_ms: when it was last seen, if ever.
-    error: the server's message for a refusal.
+    observed_at_ms: when the state's record of it was made, if ever.
+    seen_at_ms: when it was last seen as it is shown (our clock): now where the server was asked and has it, else when
+        the state's record was made; None for never.
+    is_live: whether that is now.
+    error: why it failed, where that was read; for a refusal, the server's message.
     tries: how often it was resumed or restarted.
     handled: its end was dealt with by hand or elsewhere.
     """
@@ -122,6 +125,8 @@ class StatusRow:
     created_at_ms: int | None = None
     completed_at_ms: int | None = None
     observed_at_ms: int | None = None
+    seen_at_ms: int | None = None
+    is_live: bool = False
     source: str = ""
     error: str | None = None
     tries: int = 0
@@ -131,6 +136,13 @@ class StatusRow:
     def shown(self) -> ShownState:
         """The state that stands for all of this."""
         return ShownState.of(self.run_state, self.status)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it may have changed since it was seen."""
+        if self.is_live or self.status is RowStatus.REJECTED:
+            return False
+        return self.run_state is None or not self.run_state.is_final
 
 
 @dataclass(frozen=True, slots=True)

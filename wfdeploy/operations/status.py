@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
+from itertools import islice
+from operator import attrgetter
 
-from wfdeploy.errors import UsageError
+from wfdeploy.errors import RemoteFailure, UsageError
 from wfdeploy.manifests.identify.run_ids import Naming
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Notice
-from wfdeploy.model.observed import ObservedRun, RunLog
+from wfdeploy.model.observed import ObservedRun, RunLog, RunState
 from wfdeploy.model.options import StopFlag
-from wfdeploy.model.state import Attempt, Record
+from wfdeploy.model.state import Attempt, Record, Standing
 from wfdeploy.model.status import LoggedRun, PastRun, RowStatus, ShownState, StatusRow
 from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.planning.targets import Targets, labels_of, require_chosen, require_labels
@@ -26,20 +28,23 @@ _FEW = 10
 
 
 def status(
-    workspace: Workspace, globs: Sequence[str], labels: Collection[str] = (), states: Collection[ShownState] = ()
+    workspace: Workspace,
+    globs: Sequence[str],
+    labels: Collection[str] = (),
+    states: Collection[ShownState] = (),
+    *,
+    offline: bool = False,
 ) -> Sequence[StatusRow]:
     """One row per recorded address that a glob matches (all, without any), that carries one of the labels (any, without
     one), and that is shown in one of the states (any, without one), in address order.
 
-    Runs that may still change are read from the server: a few one by one, more with one listing. Without a token the
-    rows show what was last observed.
+    Runs that may still change are read from the server: a few one by one, more with one listing. Of the first failed
+    ones, the reasons are read too. Offline, or without a token, the rows show what was last observed.
 
     Raises: `UsageError` for a glob that matches nothing, `StateError`, `RemoteFailure`.
     """
-    current = _Status(workspace, globs, labels)
-    if current.needs_server and workspace.target.token is None:
-        workspace.listener(Notice(f"no token ({workspace.target.token_source}): showing what was last observed"))
-    if not current.needs_server or workspace.target.token is None:
+    current = _Status(workspace, globs, labels, {})
+    if offline or not current.needs_server or lacks_token(workspace):
         return _in(states, current.rows())
 
     async def once() -> Sequence[StatusRow]:
@@ -52,6 +57,14 @@ def status(
 
 def _in(states: Collection[ShownState], rows: Sequence[StatusRow]) -> Sequence[StatusRow]:
     return [row for row in rows if row.shown in states] if states else rows
+
+
+def lacks_token(workspace: Workspace) -> bool:
+    """Whether there is no token to ask the server with, which is noted."""
+    if workspace.target.token is not None:
+        return False
+    workspace.listener(Notice(f"no token ({workspace.target.token_source}): showing what was last observed"))
+    return True
 
 
 def watch(
@@ -72,9 +85,10 @@ def watch(
 
     async def again_and_again() -> None:
         patience = Patience(workspace.clock, stop, workspace.listener, 0.0)
+        reasons: dict[str, str] = {}
         async with aclosing(workspace.gateway()) as gateway:
             while not stop.requested:
-                current = _Status(workspace, globs, labels)
+                current = _Status(workspace, globs, labels, reasons)
                 await current.ask(gateway)
                 rows = current.rows()
                 show(_in(states, rows))
@@ -85,12 +99,19 @@ def watch(
 
 
 class _Status:
-    """The selected records and attempts, as they are now."""
+    """The selected records and attempts, as they are now.
 
-    def __init__(self, workspace: Workspace, globs: Sequence[str], labels: Collection[str]) -> None:
+    `reasons`: why runs failed, by workflow run id; what is in it is not read again.
+    """
+
+    def __init__(
+        self, workspace: Workspace, globs: Sequence[str], labels: Collection[str], reasons: dict[str, str]
+    ) -> None:
         self._workspace = workspace
+        self._reasons = reasons
         self._listed = RunIndex()
-        self._live: dict[Address, ObservedRun | RunLog] = {}
+        self._live: Mapping[Address, ObservedRun | RunLog] = {}
+        self._asked_at_ms = 0
         targets = Targets(globs)
         workspace.require_named_state()
         with closing(workspace.open_state(readonly=True)) as store:
@@ -107,45 +128,88 @@ class _Status:
 
     @property
     def needs_server(self) -> bool:
-        return bool(self._moving or self._attempts)
+        return bool(self._moving or self._attempts) or any(self._failed())
 
     async def ask(self, gateway: RunGateway) -> None:
-        """Ask the server for the states of runs that may still change."""
-        if len(self._moving) <= _FEW and all(record.created_at_ms is not None for record in self._moving):
-            for record in self._moving:
-                log = await gateway.read_run(record.workflow_run_id, record.created_at_ms)
-                if log is not None:
-                    self._live[record.address] = log
-            if self._attempts:
-                await self._list(gateway, [attempt.since_ms for attempt in self._attempts])
-        else:
-            starts = [record.created_at_ms for record in self._moving]
-            await self._list(gateway, [*starts, *(attempt.since_ms for attempt in self._attempts)])
-            for record in self._records:
-                run = self._listed.recorded(record.workflow_run_id, record.created_at_ms)
-                if run is not None:
-                    self._live[record.address] = run
+        """Ask the server for the states of runs that may still change, and why the first failed ones failed."""
+        attempted = [attempt.since_ms for attempt in self._attempts]
+        if self._moving or attempted:
+            self._live, self._listed = await live_runs(self._workspace, gateway, self._moving, attempted)
+        self._asked_at_ms = self._workspace.clock.now_ms()
+        try:
+            await self._ask_for_reasons(gateway)
+        except RemoteFailure as error:
+            # What is shown beside the reasons is as good without them.
+            self._workspace.listener(Notice(f"why runs failed could not be read: {error.message}", error.hint))
 
-    async def _list(self, gateway: RunGateway, starts: Sequence[int | None]) -> None:
-        """List the server's runs since the earliest of these times (None: an unknown one)."""
-        workspace = self._workspace
-        listed = await list_all(
-            gateway,
-            workspace.clock,
-            workspace.listener,
-            label=workspace.project.label,
-            since_ms=earliest(starts),
-        )
-        self._listed = RunIndex(listed.runs)
+    async def _ask_for_reasons(self, gateway: RunGateway) -> None:
+        for record in islice(self._failed(), _FEW):
+            if record.workflow_run_id not in self._reasons:
+                log = self._live.get(record.address)
+                if not isinstance(log, RunLog):
+                    log = await gateway.read_run(record.workflow_run_id, record.created_at_ms)
+                self._reasons[record.workflow_run_id] = "" if log is None else log.reason
+
+    def _failed(self) -> Iterator[Record]:
+        for record in self._records:
+            run = self._live.get(record.address)
+            if (record.run_state if run is None else run.state) is RunState.FAILED:
+                yield record
 
     def rows(self) -> Sequence[StatusRow]:
         """One row per address, with what the server reported."""
-        rows = {record.address: recorded_row(record, self._live.get(record.address)) for record in self._records}
         project = self._workspace.project
         name = Naming(project.key, project.environment)
-        for attempt in self._attempts:
-            rows[attempt.address] = attempted_row(attempt, self._listed.attempted(attempt, name.of_attempt(attempt)))
-        return [rows[address] for address in sorted(rows)]
+        attempted = {
+            attempt.address: attempted_row(
+                attempt, self._listed.attempted(attempt, name.of_attempt(attempt)), self._asked_at_ms
+            )
+            for attempt in self._attempts
+        }
+        rows = [
+            attempted.pop(record.address) if record.address in attempted else self._row(record)
+            for record in self._records
+        ]
+        return sorted([*rows, *attempted.values()], key=attrgetter("address")) if attempted else rows
+
+    def _row(self, record: Record) -> StatusRow:
+        reason = self._reasons.get(record.workflow_run_id) or None
+        return recorded_row(record, self._live.get(record.address), self._asked_at_ms, reason)
+
+
+async def live_runs(
+    workspace: Workspace,
+    gateway: RunGateway,
+    moving: Sequence[Record | Standing],
+    attempted: Sequence[int | None] = (),
+) -> tuple[Mapping[Address, ObservedRun | RunLog], RunIndex]:
+    """What the server shows of these recorded runs, and the listing that was made for it, if any.
+
+    A few are read one by one, more with one listing.
+    attempted: server times (Unix ms; None: unknown) after which runs may have been started that the listing is to show.
+    """
+    if len(moving) > _FEW or any(one.created_at_ms is None for one in moving):
+        listed = await _list(workspace, gateway, [*(one.created_at_ms for one in moving), *attempted])
+        found = ((one.address, listed.recorded(one.workflow_run_id, one.created_at_ms)) for one in moving)
+        return {address: run for address, run in found if run is not None}, listed
+    live: dict[Address, ObservedRun | RunLog] = {}
+    for one in moving:
+        log = await gateway.read_run(one.workflow_run_id, one.created_at_ms)
+        if log is not None:
+            live[one.address] = log
+    return live, await _list(workspace, gateway, attempted) if attempted else RunIndex()
+
+
+async def _list(workspace: Workspace, gateway: RunGateway, starts: Sequence[int | None]) -> RunIndex:
+    """List the server's runs since the earliest of these times (None: an unknown one)."""
+    listed = await list_all(
+        gateway,
+        workspace.clock,
+        workspace.listener,
+        label=workspace.project.label,
+        since_ms=earliest(starts),
+    )
+    return RunIndex(listed.runs)
 
 
 def _has_ended(row: StatusRow) -> bool:
@@ -155,7 +219,9 @@ def _has_ended(row: StatusRow) -> bool:
     return row.run_state is not None and row.run_state.is_final
 
 
-def recorded_row(record: Record, run: ObservedRun | RunLog | None) -> StatusRow:
+def recorded_row(
+    record: Record, run: ObservedRun | RunLog | None, asked_at_ms: int = 0, reason: str | None = None
+) -> StatusRow:
     """The row of a record, with what the server shows of its run now."""
     return StatusRow(
         address=record.address,
@@ -166,13 +232,16 @@ def recorded_row(record: Record, run: ObservedRun | RunLog | None) -> StatusRow:
         created_at_ms=run.created_at_ms if run is not None else record.created_at_ms,
         completed_at_ms=run.completed_at_ms if run is not None else record.completed_at_ms,
         observed_at_ms=record.observed_at_ms,
+        seen_at_ms=asked_at_ms if run is not None else record.observed_at_ms,
+        is_live=run is not None,
         source=record.source,
+        error=reason,
         tries=record.tries,
         handled=record.handled,
     )
 
 
-def attempted_row(attempt: Attempt, run: ObservedRun | None) -> StatusRow:
+def attempted_row(attempt: Attempt, run: ObservedRun | None, asked_at_ms: int = 0) -> StatusRow:
     """The row of an attempt, with what the server shows of its run now."""
     return StatusRow(
         address=attempt.address,
@@ -182,6 +251,8 @@ def attempted_row(attempt: Attempt, run: ObservedRun | None) -> StatusRow:
         run_state=None if run is None else run.state,
         created_at_ms=None if run is None else run.created_at_ms,
         completed_at_ms=None if run is None else run.completed_at_ms,
+        seen_at_ms=None if run is None else asked_at_ms,
+        is_live=run is not None,
         source=attempt.source,
         error=attempt.error,
         tries=attempt.tries,

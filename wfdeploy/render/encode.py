@@ -36,6 +36,21 @@ def utc(time_ms: int) -> str:
         return f"{time_ms} ms"
 
 
+def ago(time_ms: int, now_ms: int) -> str:
+    """How long ago that was: `40 s ago`, `5 min ago`, `3 h ago`, `12 days ago`."""
+    seconds = max(now_ms - time_ms, 0) // 1000
+    if seconds < 120:
+        return f"{seconds} s ago"
+    if seconds < 7200:
+        return f"{seconds // 60} min ago"
+    return f"{seconds // 3600} h ago" if seconds < 48 * 3600 else f"{seconds // 86_400} days ago"
+
+
+def seen(time_ms: int | None, now_ms: int) -> str:
+    """When something was last seen, exactly and relative to now."""
+    return "never" if time_ms is None else f"{utc(time_ms)}, {ago(time_ms, now_ms)}"
+
+
 def source_fields(source: Source) -> dict[str, object]:
     """The manifest's file and line, and the data file and row if a generator read one."""
     fields: dict[str, object] = {"file": source.file, "line": source.line}

@@ -1,4 +1,4 @@
-"""Recorded runs for people and programs: their states, a refresh, a wait, and the records of the state."""
+"""Recorded runs for people and programs: their states as JSON, a refresh, a wait, and the records of the state."""
 
 from __future__ import annotations
 
@@ -8,37 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from wfdeploy.model.observed import RunState
+from wfdeploy.model.plural import several
 from wfdeploy.model.status import Refreshed, RowStatus, StateChange, StatusRow
 from wfdeploy.render.encode import document, dump, utc
 from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import WORDS, counted, state_of
 from wfdeploy.render.width import Cell, table
-
-_STATUS_WORDS: Mapping[RowStatus, tuple[str, Tone]] = {
-    RowStatus.TRIGGERED: ("not in the logs", Tone.FAINT),
-    RowStatus.INTENT: ("outcome unknown", Tone.CHANGED),
-    RowStatus.UNKNOWN: ("outcome unknown", Tone.CHANGED),
-    RowStatus.REJECTED: ("rejected", Tone.BAD),
-}
-
-
-def text(rows: Sequence[StatusRow], style: Style = plain, *, width: int | None = None) -> Iterator[str]:
-    """A table of run states by address, and a line of counts."""
-    if not rows:
-        yield "No runs are recorded.\n"
-        return
-    cells = [
-        (
-            Cell(printable(row.address)),
-            _state(row),
-            Cell(_when(row), Tone.FAINT),
-            Cell(printable(row.error or row.workflow_run_id), Tone.FAINT),
-        )
-        for row in rows
-    ]
-    yield from table(("ADDRESS", "STATE", "STARTED", "WORKFLOW RUN"), cells, style, width=width)
-    counted = Counter(_word(row) for row in rows)
-    yield "\n" + ", ".join(style(f"{n:,} {word}", tone) for (word, tone), n in counted.most_common()) + ".\n"
 
 
 def json_text(rows: Sequence[StatusRow]) -> Iterator[str]:
@@ -58,6 +33,8 @@ def row_fields(row: StatusRow) -> Mapping[str, object]:
         "createdAt": row.created_at_ms,
         "completedAt": row.completed_at_ms,
         "observedAt": row.observed_at_ms,
+        "lastSeenAt": row.seen_at_ms,
+        "live": row.is_live,
         "source": row.source,
         "error": row.error,
         "attempts": row.tries,
@@ -83,7 +60,7 @@ def refreshed_text(found: Refreshed, style: Style = plain, *, width: int | None 
         yield from table(("ADDRESS", "WAS", "IS", "WORKFLOW RUN"), cells, style, width=width)
         yield "\n"
     words = ", ".join(f"{count:,} {state_of(state)[0]}" for state, count in found.states.items())
-    yield f"{style('Checked', Tone.STRONG)} {found.asked:,} run{'' if found.asked == 1 else 's'}: {words}.\n"
+    yield f"{style('Checked', Tone.STRONG)} {several(found.asked)}: {words}.\n"
 
 
 def refreshed_json(found: Refreshed) -> Iterator[str]:
@@ -146,33 +123,6 @@ def waited_json(
     return dump(fields) + "\n"
 
 
-def _word(row: StatusRow) -> tuple[str, Tone]:
-    return _STATUS_WORDS[row.status] if row.run_state is None else WORDS[row.run_state]
-
-
-def _state(row: StatusRow) -> Cell:
-    word, tone = _word(row)
-    return Cell(f"{word}, attempt {row.tries}" if row.tries else word, tone)
-
-
-def _when(row: StatusRow) -> str:
-    if row.created_at_ms is None:
-        return "-"
-    if row.completed_at_ms is None:
-        return utc(row.created_at_ms)
-    return f"{utc(row.created_at_ms)}, {_span((row.completed_at_ms - row.created_at_ms) / 1000)}"
-
-
-def _span(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {seconds} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
-
-
 _LABELS: Mapping[str, str] = {
     "status": "status",
     "origin": "origin",
@@ -204,17 +154,20 @@ def list_text(rows: Sequence[StatusRow], style: Style = plain, *, width: int | N
     if not rows:
         yield "The state contains no runs.\n"
         return
+    has_errors = any(row.error for row in rows)
     cells = [
         (
             Cell(printable(row.address)),
             Cell(row.status.value, _TONES[row.status]),
             Cell(str(row.generation)),
             Cell(printable(row.source), Tone.FAINT),
-            Cell(printable(row.error or row.workflow_run_id), Tone.FAINT),
+            *([Cell(printable(row.error or ""), Tone.BAD)] if has_errors else ()),
+            Cell(printable(row.workflow_run_id), Tone.FAINT),
         )
         for row in rows
     ]
-    yield from table(("ADDRESS", "STATUS", "GEN", "SOURCE", "WORKFLOW RUN"), cells, style, width=width)
+    headings = ("ADDRESS", "STATUS", "GEN", "SOURCE", *(["ERROR"] if has_errors else ()), "WORKFLOW RUN")
+    yield from table(headings, cells, style, width=width)
 
 
 def list_json(rows: Sequence[StatusRow]) -> Iterator[str]:

@@ -225,7 +225,7 @@ def _words(body: str) -> str:
     try:
         answer = json_of(body)
     except (ValueError, RecursionError):
-        # The logs are asked for the beginning of a body, and an SDK's answer ends with a long stack trace.
+        # Only the beginning of a body is requested, and an SDK's answer ends with a long stack trace.
         answer = dict(reversed(_NAMED_TEXT.findall(body))) if body.startswith("{") else None
         answer = answer and {name: _string(text) for name, text in answer.items()}
     if isinstance(answer, dict):

@@ -8,7 +8,7 @@ from wfdeploy.errors import UsageError
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.status import RowStatus, ShownState, StatusRow, are_run_states, run_states
-from wfdeploy.render import status as view
+from wfdeploy.render import status_text as view
 from wfdeploy.render.vocabulary import WORDS
 
 
@@ -20,7 +20,8 @@ def test_a_state_of_a_run_is_selected_by_the_words_of_tables_and_of_json(state: 
 @pytest.mark.parametrize("status", RowStatus)
 def test_one_without_a_run_is_selected_by_the_words_of_tables(status: RowStatus) -> None:
     row = StatusRow(address=Address("g/r"), status=status)
-    word = "".join(view.text([row])).splitlines()[-1].removeprefix("1 ").removesuffix(".")
+    counts = next(line for line in "".join(view.text([row])).splitlines() if line.startswith("1 "))
+    word = counts.removeprefix("1 ").removesuffix(".")
     assert run_states([word]) == {row.shown} == {ShownState.of(None, status)}
 
 

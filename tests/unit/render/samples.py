@@ -160,11 +160,13 @@ def report(**counts: int) -> ApplyReport:
 
 STATUS = (
     StatusRow(address=Address("a/ok"), status=RowStatus.TRIGGERED, workflow_run_id="wfr_a-ok", generation=1,
-              run_state=RunState.SUCCESS, created_at_ms=NOON_MS, completed_at_ms=NOON_MS + 1_500),
+              run_state=RunState.SUCCESS, created_at_ms=NOON_MS, completed_at_ms=NOON_MS + 1_500,
+              seen_at_ms=NOON_MS + 9_000, is_live=True),
     StatusRow(address=Address("a/long"), status=RowStatus.TRIGGERED, workflow_run_id="wfr_a-long-" + "x" * 60,
-              generation=2, run_state=RunState.FAILED, created_at_ms=NOON_MS, completed_at_ms=NOON_MS + 7_500_000),
+              generation=2, run_state=RunState.FAILED, created_at_ms=NOON_MS, completed_at_ms=NOON_MS + 7_500_000,
+              seen_at_ms=NOON_MS + 9_000, is_live=True, error="500: the month isn't closed\x1b[2J"),
     StatusRow(address=Address("b/müller-中文"), status=RowStatus.TRIGGERED, workflow_run_id="wfr_b",
-              run_state=RunState.STARTED, created_at_ms=NOON_MS),
+              run_state=RunState.STARTED, created_at_ms=NOON_MS, observed_at_ms=NOON_MS, seen_at_ms=NOON_MS),
     StatusRow(address=Address("b/expired"), status=RowStatus.TRIGGERED, workflow_run_id="wfr_c"),
     StatusRow(address=Address("b/lost"), status=RowStatus.UNKNOWN, workflow_run_id="wfr_d"),
     StatusRow(address=Address("b/no"), status=RowStatus.REJECTED, error="400: no\x1b[2J"),

@@ -13,7 +13,7 @@ from tests.unit.render import samples
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Plan
-from wfdeploy.render import diagnostics, plan_json, plan_text, report, status
+from wfdeploy.render import diagnostics, plan_json, plan_text, report, status, status_text
 from wfdeploy.render.terminal import Tone
 
 Golden = Callable[[Path, str], None]
@@ -96,10 +96,14 @@ def test_diagnostics(golden: Golden) -> None:
 
 
 def test_status(golden: Golden) -> None:
-    golden(GOLDEN / "status" / "all.txt", joined(status.text(samples.STATUS)))
-    golden(GOLDEN / "status" / "narrow.txt", joined(status.text(samples.STATUS, tagged, width=45)))
+    later_ms = samples.NOON_MS + 7_200_000
+    golden(GOLDEN / "status" / "all.txt", joined(status_text.text(samples.STATUS, now_ms=later_ms)))
+    narrow = status_text.text(samples.STATUS, tagged, width=45, now_ms=later_ms)
+    golden(GOLDEN / "status" / "narrow.txt", joined(narrow))
+    many = [replace(samples.STATUS[0], address=Address(f"c/r{n}")) for n in range(300)]
+    golden(GOLDEN / "status" / "many.txt", joined(status_text.text([*samples.STATUS, *many], now_ms=later_ms)))
     golden(GOLDEN / "status" / "all.json", joined(status.json_text(samples.STATUS)))
-    golden(GOLDEN / "status" / "none.txt", joined(status.text(())))
+    golden(GOLDEN / "status" / "none.txt", joined(status_text.text(())))
 
 
 def test_state(golden: Golden) -> None:

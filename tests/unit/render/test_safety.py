@@ -18,7 +18,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.event import ApplyReport, Outcome, Result
 from wfdeploy.model.plan import Action, FieldChange
-from wfdeploy.render import diagnostics, plan_json, plan_text, report, status
+from wfdeploy.render import diagnostics, plan_json, plan_text, report, status_text
 from wfdeploy.render.encode import dump
 from wfdeploy.render.terminal import printable, printable_lines, without_commands
 from wfdeploy.render.width import clip, display_width
@@ -93,7 +93,7 @@ def test_reports_status_and_diagnostics_are_safe() -> None:
     given_report = ApplyReport(summary=summary, results=(result,), stopped=EVIL, hint=EVIL)
     assert all_safe(report.text(given_report))
     assert all_safe(report.json_text(given_report))
-    assert all_safe(status.text(samples.STATUS))
+    assert all_safe(status_text.text(samples.STATUS))
     found = [Diagnostic(code="x", message=EVIL, place=Place(EVIL), address=EVIL, hint=EVIL, excerpt=EVIL)]
     assert is_safe(diagnostics.text(found))
     assert is_safe("".join(diagnostics.json_text(found)))

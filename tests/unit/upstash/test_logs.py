@@ -178,7 +178,7 @@ PAGE = "<!DOCTYPE html><html><head><style>p {}</style><title>Sign in &amp; go</t
         ({"error": "timeout", "status": 0, "body": ""}, "timeout", "", "timeout"),
         ({"status": 503, "body": "busy"}, "busy", "busy", "503 busy"),
         ({"error": None, "status": 503, "body": None}, "", "", "503"),
-        # An SDK's answer ends with a stack trace, and the logs are asked for its beginning.
+        # An SDK's answer ends with a stack trace, and only its beginning is requested.
         (
             {"error": "x", "body": '{"error":"E","message":"a \\"b\\" ñ","stack":"at f (f.js:1)\\n  at g'},
             "x",

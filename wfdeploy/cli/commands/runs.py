@@ -8,7 +8,6 @@ import click
 
 from wfdeploy.cli import options, run_selection
 from wfdeploy.cli.command import Command, Option
-from wfdeploy.cli.output import View
 from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from wfdeploy.cli.output import App
     from wfdeploy.model.options import TargetOptions
-    from wfdeploy.model.status import ShownState, StatusRow
+    from wfdeploy.model.status import ShownState
 
 
 @click.command(
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
         wfdeploy status 'onboarding/*' --watch
         wfdeploy status --failed --label tenant-7
         wfdeploy status --run-state running,missing
+        wfdeploy status --all                     every run, also of thousands
         wfdeploy status --output json | jq '.summary'
     """,
 )
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     default=5.0,
     help="With --watch: how long between two updates.  [default: 5]",
 )
+@click.option("--all", "everything", is_flag=True, help="List every run, also of many.")
+@options.offline
 @options.target
 @options.view
 def status(
@@ -53,42 +55,35 @@ def status(
     states: Collection[ShownState],
     watch: bool,
     interval_s: float,
+    everything: bool,
+    offline: bool,
 ) -> None:
     """Show recorded runs with their live state.
 
-    The state says which runs there are, the server's logs say in which state they are. A run that is older than the
-    server's logs is shown as it was last observed. --run-state goes by the state that is shown.
+    The most urgent come first: failed ones with the reason and the next command to type. Of many runs the numbers by
+    group are shown, and those that need somebody; --all lists every run.
+
+    The state says which runs there are, the server's logs say in which state they are. A run that the server doesn't
+    show is shown as it was last observed, with the time. Nothing is recorded: `wfdeploy refresh` does that.
+    --run-state goes by the state that is shown.
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
-    from wfdeploy.cli import signals, surroundings
-    from wfdeploy.model.status import none_in
+    from wfdeploy.cli import surroundings
+    from wfdeploy.cli.watching import StatusView
     from wfdeploy.operations import status as operation
-    from wfdeploy.render import status as view
 
+    if watch and offline:
+        raise click.UsageError("--watch asks the server again and again, so it makes no sense beside --offline.")
     output = app.output
-
-    def show(rows: Sequence[StatusRow]) -> None:
-        if states and not rows:
-            output.note(none_in(states))
-            if output.view is not View.JSON:
-                return
-        if output.view is View.JSON:
-            text = "".join(view.json_text(rows))
-            output.payload(text.replace("\n", "") + "\n" if watch else text)
-        elif watch:
-            output.redraw("".join(view.text(rows, output.style, width=output.width)))
-        else:
-            output.payload(view.text(rows, output.style, width=output.width))
-
-    with surroundings.opened(app, target) as workspace:
-        if not watch:
-            show(operation.status(workspace, tuple(globs), tuple(labels), states))
-            return
-        with signals.stop_on_signal() as stopper:
-            operation.watch(
-                workspace, tuple(globs), tuple(labels), states, interval_s=interval_s, show=show, stop=stopper.flag
-            )
+    view = StatusView(output, target, globs, labels, states, everything=everything)
+    if watch:
+        view.watch(app, interval_s=interval_s)
+        return
+    with surroundings.opened(app, target, online=not offline) as workspace:
+        rows = operation.status(workspace, globs, labels, states, offline=offline)
+        now_ms = workspace.clock.now_ms()
+    view.show(rows, now_ms)
 
 
 @click.command(
