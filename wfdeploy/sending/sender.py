@@ -176,7 +176,7 @@ class Sender:
         return None
 
     async def _trigger(self, batch: Batch) -> TriggerReply:
-        """Send a batch once. Give it up, wherever it is held up, at the time by which it must have left."""
+        """Send a batch once. Abandon it, wherever it is held up, at the time by which it must have left."""
         items = [request.item for request in batch]
         until_ms = min((one.send_before_ms for one in batch if one.send_before_ms is not None), default=None)
         if until_ms is None:

@@ -51,7 +51,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "restart": ("jobs/a --yes",),
     "retrigger": ("jobs/b --yes",),
     "state mv": ("jobs/a jobs/e",),
-    "state rm": ("jobs/e", "--yes"),
+    "state rm": ("jobs/e --yes",),
     "state resolve": ("jobs/b --resend",),
     "state import": ("exported.jsonl --state other.db",),
     "adopt": ("--yes",),

@@ -190,7 +190,7 @@ def _for_recorded_runs(
         from wfdeploy.model.plan import RequestedAction, Selection
         from wfdeploy.operations import apply as operation
         from wfdeploy.operations.plan import planned
-        from wfdeploy.planning.consent import needs_consent, require_consent
+        from wfdeploy.planning.consent import needs_consent, require_consent, require_no_state_needed
         from wfdeploy.wiring.settings import resolve
 
         selection = Selection(
@@ -208,6 +208,8 @@ def _for_recorded_runs(
                 planned(workspace, paths=None, selection=selection, offline=False, keep_all=False) as plan,
             ):
                 show_plan(app, chosen, plan)
+                if not workspace.has_state:
+                    require_no_state_needed(workspace.target, limits)
                 require_consent(plan, limits, requested=selection.requested)
             return ExitCode.OK
 

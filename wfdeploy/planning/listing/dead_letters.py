@@ -86,7 +86,7 @@ async def find_dead_letters(discovery: Discovery, wanted: Sequence[Standing], si
 def _take(page: Collection[DeadLetter], label: str, missing: dict[str, Standing], found: dict[str, str]) -> None:
     for letter in page:
         if letter.labels and label not in letter.labels:
-            continue  # another project's, which the server was not asked for
+            continue  # another project's: the request was not for these
         key = id_key(letter.workflow_run_id)
         standing = missing.get(key)
         if standing is not None and belongs_to(letter, standing):
