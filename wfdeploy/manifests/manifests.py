@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from wfdeploy.documents.sources import PassedOver
     from wfdeploy.manifests.loading import Elsewhere
     from wfdeploy.model.diagnostic import Diagnostic
+    from wfdeploy.model.document import SourceFile
     from wfdeploy.model.project import Project
-    from wfdeploy.model.run import Group, Move, OnRemove
+    from wfdeploy.model.run import DesiredRun, Group, Move, OnRemove
     from wfdeploy.ports import Listener
 
 
@@ -41,6 +42,7 @@ class Manifests:
     complete: nothing of the project's own manifests was left out, so a group that isn't here is gone.
     left_out: the files of the project that weren't read.
     elsewhere: knows what these declare, and what other shards have.
+    text_of: reads the n-th file once more; gives None where it has changed.
     """
 
     runs: Catalogue
@@ -52,6 +54,27 @@ class Manifests:
     complete: bool = True
     left_out: tuple[Path, ...] = ()
     elsewhere: Elsewhere | None = None
+    text_of: Callable[[int], SourceFile | None] = lambda _file: None
+
+    def at_secret(self, problem: Diagnostic, run: DesiredRun, name: str) -> Diagnostic:
+        """A problem with a secret of a run, at the expression that names the secret where that is found."""
+        from wfdeploy.documents import yaml_docs
+        from wfdeploy.documents.positions import diagnose
+        from wfdeploy.manifests.expand.references import find_secret
+        from wfdeploy.model.document import Finding
+
+        source, group = self.text_of(run.file), group_of(run.address)
+        for document in () if source is None else yaml_docs.read(source, []):
+            data = document.data
+            if not isinstance(data, dict) or data.get("metadata", {}).get("name") != group:
+                continue
+            found = find_secret(data, run.source.entry, name)
+            if found is not None:
+                path, needle = found
+                finding = Finding(document=document, path=path, code=problem.code, message="", needle=needle)
+                (located,) = diagnose([finding])
+                return replace(problem, place=located.place, excerpt=located.excerpt)
+        return problem
 
     @property
     def cautions(self) -> Iterator[str]:
@@ -218,6 +241,7 @@ def _load(
         warnings=tuple(d for d in reader.diagnostics if not d.is_error),
         complete=reader.complete,
         left_out=tuple(reader.left_out),
+        text_of=reader.text_of,
     )
     return manifests, reader.diagnostics
 

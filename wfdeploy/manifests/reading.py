@@ -265,6 +265,13 @@ class ManifestReader:
             pieces = cut(source)
         return self._parser.parse_again(source, at_s, wanted=wanted, former=former, pieces=pieces)
 
+    def text_of(self, position: int) -> SourceFile | None:
+        """The text of a file, for pointing into it; None where it has changed."""
+        data = self._bytes(self.found[position], [])
+        if data is None or sha256(data).hexdigest() != self._digests[position]:
+            return None
+        return self._decode(position, data, [])
+
     # --- the cache -------------------------------------------------------------------------------------------
 
     def _settings_digest(self) -> str:

@@ -20,7 +20,7 @@ from wfdeploy.sending.batches import OutgoingRequest
 def gather_secrets(triggers: Iterable[Change], baseline: Baseline) -> dict[str, str]:
     """Read the secrets that these triggers need from the environment.
 
-    Raises: `InvalidInput` naming every secret without a value, at the first run that needs it.
+    Raises: `InvalidInput` naming every secret without a value, at the expression that names it, for the first run.
     """
     workspace = baseline.workspace
     if not workspace.project.secrets:  # no manifest may name one
@@ -37,13 +37,14 @@ def gather_secrets(triggers: Iterable[Change], baseline: Baseline) -> dict[str, 
             if problem is None:
                 values[name] = value
                 continue
-            problems[name] = Diagnostic(
+            about = Diagnostic(
                 code="bad-secret",
                 message=f"the secret {name} {problem}",
                 place=run.source.place,
                 address=change.address,
                 hint=f"set the environment variable {name}",
             )
+            problems[name] = baseline.manifests.at_secret(about, run, name)
     if problems:
         raise InvalidInput(list(problems.values()))
     return values

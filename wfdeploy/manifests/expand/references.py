@@ -5,13 +5,15 @@ A plain reference is looked up here, without the expression engine: start-up pay
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from copy import copy
 from typing import Any
 
 from wfdeploy.documents.messages import did_you_mean
 from wfdeploy.manifests.expand.expressions import (
     MAX_TEXT,
+    OPENING,
     Constant,
     ExpressionError,
     UnknownValueError,
@@ -29,6 +31,7 @@ from wfdeploy.manifests.expand.paths import (
     undefined_field,
     unknown_name,
 )
+from wfdeploy.model.document import FieldPath
 from wfdeploy.model.request import SecretRef
 
 _MOST_HELD = 2**24
@@ -150,6 +153,32 @@ class References:
             message = f"the secret {name} is not listed in the project file"
             raise ExpressionError(message, source=source, code="undefined-secret", hint=hint)
         return SecretRef(name)
+
+
+def find_secret(data: Mapping[str, Any], entry: int, name: str) -> tuple[FieldPath, str] | None:
+    """The path of a text that names a secret, and the piece of it that does: in an entry of `spec.runs`, else in what
+    its group gives it."""
+    named = re.compile(rf"""secrets(\.{re.escape(name)}\b|\[\s*["']{re.escape(name)}["']\s*\])""")
+    spec = data["spec"]
+    places: tuple[tuple[FieldPath, object], ...] = (
+        (("spec", "runs", entry), spec["runs"][entry]),
+        (("spec", "defaults"), spec.get("defaults")),
+        (("spec", "destination"), spec.get("destination")),
+    )
+    for path, value in places:
+        for at, text in _texts(value, path):
+            match = named.search(text) if OPENING in text else None
+            if match is not None:
+                return at, match[0]
+    return None
+
+
+def _texts(value: object, path: FieldPath) -> Iterator[tuple[FieldPath, str]]:
+    if isinstance(value, str):
+        yield path, value
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, child in children:
+        yield from _texts(child, (*path, step))
 
 
 class UnknownReferences(References):
