@@ -68,6 +68,21 @@ def header_value_problem(name: str, value: Text) -> Problem | None:
     return None
 
 
+def header_problems(given: Mapping[str, object], effective: Mapping[str, Text]) -> Iterator[tuple[str, Problem]]:
+    """Yield what is wrong with the headers that an author gave, by their names. `effective`: with their values."""
+    seen: dict[str, str] = {}
+    for name, value in given.items():
+        problem = header_name_problem(name)
+        if problem is None and value is not None and name in effective:
+            problem = header_value_problem(name, effective[name])
+        if problem is None and name.lower() in seen:
+            message = f"{seen[name.lower()]} and {name} are the same header"
+            problem = Problem("duplicate-header", message, "header names have no case; keep one of them")
+        seen[name.lower()] = name
+        if problem is not None:
+            yield name, problem
+
+
 def is_header_name(name: str) -> bool:
     """Whether a text could be a header's name."""
     return _TOKEN.fullmatch(name) is not None
@@ -291,6 +306,25 @@ def _host_problem(what: str, text: str, scheme: str, *, insecure: bool) -> Probl
         hint = "use https, or set server.insecureDestinations: true in wfdeploy.yaml"
         return Problem("insecure-destination", f"{what} sends its payload unencrypted to {host}", hint)
     return None
+
+
+_EMPTY_PART = re.compile(r"(?<!:)//")
+_ALSO_HERE = ("host.docker.internal", "0.0.0.0")  # noqa: S104 - a name of this machine in URLs
+
+
+def url_warnings(what: str, url: Text, *, loopback: bool) -> Iterator[Problem]:
+    """Yield what is probably not meant with a URL that can be a destination. `loopback`: it may be this machine."""
+    text = _plain(url)[0]
+    match = _AUTHORITY.match(text)
+    if match is None:
+        return
+    if _EMPTY_PART.search(text[match.end() :].partition("?")[0]) is not None:
+        hint = "a variable that ends in '/' was joined with a path that begins with one: remove one of the two"
+        yield Problem("double-slash", f"{what} has '//' in its path: {url}", hint)
+    name = "" if loopback else urlsplit(match[0]).hostname or ""
+    if name and (is_loopback(name) or name in _ALSO_HERE):
+        hint = "the server calls its own machine there; the environment 'local' is for endpoints on this one"
+        yield Problem("loopback-destination", f"{what} names this machine: {url}", hint)
 
 
 def is_loopback(host: str) -> bool:

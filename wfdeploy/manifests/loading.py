@@ -19,7 +19,7 @@ from wfdeploy.manifests.reading import Loading
 from wfdeploy.manifests.requests import Requests
 from wfdeploy.model.address import instance_parts
 from wfdeploy.model.plan import RequestedAction, Selection
-from wfdeploy.model.project import Project
+from wfdeploy.model.project import LOCAL, Project
 from wfdeploy.model.run import Move
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def load(
         cache=_cache(workspace, begins=begins),
         shard=workspace.target.shard,
         shrink=shrink,
+        loopback=workspace.target.loopback or workspace.target.project.environment == LOCAL,
         listener=workspace.listener,
     )
     manifests = load_manifests(workspace.project, paths, how)
@@ -132,7 +133,14 @@ class Elsewhere:
         self._project = project
         self._left_out = left_out
         # All of its runs, none of which is sent; no progress is reported.
-        self._how = Loading(variables=how.variables, defaults=how.defaults, cwd=how.cwd, cache=how.cache, keep=0)
+        self._how = Loading(
+            variables=how.variables,
+            defaults=how.defaults,
+            cwd=how.cwd,
+            cache=how.cache,
+            keep=0,
+            loopback=how.loopback,
+        )
         self.problem: str | None = None
         """Why it isn't known what the project declares, where that was needed."""
 

@@ -94,6 +94,13 @@ class Manifests:
                 yield f"{warning.address}: {warning.message}; 'wfdeploy validate' says more"
 
     @property
+    def doubts(self) -> Iterator[str]:
+        """Warnings of a plan about destinations, which need no closer look at the runs."""
+        for warning in self.warnings:
+            if warning.code in ("double-slash", "loopback-destination"):
+                yield f"{warning.place.file}:{warning.place.line}: {warning.message}"
+
+    @property
     def empty_generators(self) -> frozenset[str]:
         """The entries with `forEach` or `matrix` that declare no runs, as `group/name`."""
         return frozenset(warning.address for warning in self.warnings if warning.code == "no-rows")

@@ -76,6 +76,7 @@ class ManifestParser:
             max_message_bytes=project.server.max_message_bytes,
             extreme_variables=any(True for _ in number_problems(variables or {})),
             names=names,
+            loopback=how.loopback,
         )
         self._made: Made = {}
         self._listener = how.listener

@@ -42,6 +42,7 @@ class Loading:
     keep: how many requests to hold in memory.
     shrink: hold of their bodies no more than the canonical text.
     shard: the part of all runs that is meant (None: all); all are checked.
+    loopback: destinations on this machine are meant.
     documents: those of files that were read before; files are read as a whole then.
     """
 
@@ -54,6 +55,7 @@ class Loading:
     shrink: bool = True
     shard: Shard | None = None
     listener: Listener = lambda _event: None
+    loopback: bool = True
     documents: Documents | None = None
 
 
@@ -283,6 +285,7 @@ class ManifestReader:
             "variables": self._variables,
             "secrets": sorted(project.secrets),
             "maxMessageBytes": project.server.max_message_bytes,
+            "loopback": self._how.loopback,
             "insecure": project.server.insecure_destinations,
             "allowedPaths": project.allowed_paths,
             "shard": None if self._how.shard is None else [str(self._how.shard), project.key, project.environment],

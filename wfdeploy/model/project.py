@@ -90,6 +90,7 @@ class Target:
     token_source: the variable or file that it comes (or would come) from.
     shard: the part of all runs that is meant; None for all.
     named_state: the state as the user named it; None for the usual one.
+    loopback: the server is on this machine, and destinations may be, too.
     """
 
     project: Project
@@ -100,6 +101,7 @@ class Target:
     local: bool = False
     shard: Shard | None = None
     named_state: str | None = None
+    loopback: bool = True
 
 
 _TEXT = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")

@@ -153,14 +153,16 @@ class Planner:
         self._watched |= blocker.watched
         self._watched |= {name for name, one in recurrences.items() if one.watches}
 
+        plan = plan_without_changes(self.workspace, self.manifests, baseline.head, verified=listing is not None)
         plan = replace(
-            plan_without_changes(self.workspace, self.manifests, baseline.head, verified=listing is not None),
+            plan,
             changes=gathered.changes,
             sends=gathered.sends,
             summary=gathered.summary,
             housekeeping=(*states.edits, *gathered.housekeeping),  # what was observed is about the runs of until now
             kept=gathered.kept,
             warnings=(
+                *plan.warnings,
                 *self.manifests.cautions,
                 *(f"the server knows more than one run with the id {run_id}" for run_id in matches.doubled),
             ),

@@ -60,6 +60,7 @@ def plan_without_changes(workspace: Workspace, manifests: Manifests, head: Head,
         changes=(),
         sends=0,
         summary=dict.fromkeys(Action, 0),
+        warnings=tuple(manifests.doubts),
         manifests_digest=manifests.digest,
         shard="" if target.shard is None else str(target.shard),
     )

@@ -151,16 +151,24 @@ def _permissions(options: TargetOptions, environ: Mapping[str, str]) -> Permissi
 
 
 def _target(endpoint: Endpoint, project: Project, state_file: Path) -> Target:
+    from wfdeploy.upstash.endpoint import DEV_TOKEN, is_loopback
+
     url, token, source = endpoint.url, endpoint.token, endpoint.token_source
+    loopback = endpoint.dev or is_loopback(url)
     if endpoint.dev:
         # The server's own token is known once it runs.
         url, token, source = EMBEDDED, None, "the embedded server"
-    elif token is None and project.environment == LOCAL:
-        from wfdeploy.upstash.endpoint import DEV_TOKEN, is_loopback
-
-        if is_loopback(url):
-            token, source = DEV_TOKEN, "the development server's published one"
-    return Target(project=project, url=url, token=token, token_source=source, state_file=state_file, local=endpoint.dev)
+    elif token is None and project.environment == LOCAL and loopback:
+        token, source = DEV_TOKEN, "the development server's published one"
+    return Target(
+        project=project,
+        url=url,
+        token=token,
+        token_source=source,
+        state_file=state_file,
+        local=endpoint.dev,
+        loopback=loopback,
+    )
 
 
 def _load_project(options: TargetOptions, cwd: Path, environment: str | None, *, by_cache: Path | None) -> Project:

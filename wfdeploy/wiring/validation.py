@@ -99,7 +99,7 @@ def _by_environment(
     seen: dict[tuple[object, ...], tuple[Diagnostic, list[str | None]]] = {}
     all_: list[Checked] = []
     for environment in environments:
-        project = resolve(replace(options, environment=environment), allowed, cwd=cwd).target.project
+        target = resolve(replace(options, environment=environment), allowed, cwd=cwd).target
         defaults = local_variables(named) if environment in (None, LOCAL) else {}
         times: Counter[tuple[object, ...]] = Counter()
         how = Loading(
@@ -108,10 +108,11 @@ def _by_environment(
             stdin=stdin,
             cwd=cwd,
             listener=listener,
+            loopback=target.loopback or environment in (None, LOCAL),  # without environments, nothing else is known
             documents=documents,
             keep=0,
         )
-        all_.append(check(project, paths, how))
+        all_.append(check(target.project, paths, how))
         for diagnostic in all_[-1].diagnostics:
             # Not compared by its excerpt: a line may be the whole of a large file.
             key = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, diagnostic.address)

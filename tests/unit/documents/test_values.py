@@ -16,6 +16,7 @@ from wfdeploy.documents.values import (
     retry_delay,
     retry_delay_problem,
     url_problem,
+    url_warnings,
 )
 from wfdeploy.model.request import SecretRef, SecretText, Text
 
@@ -199,3 +200,27 @@ def test_loopback() -> None:
 def test_a_retry_delay_is_sent_in_milliseconds(given: object, sent: str) -> None:
     assert retry_delay(given) == sent
     assert retry_delay_problem(sent) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "codes"),
+    [
+        ("https://app.example.com//api", ["double-slash"]),
+        ("https://app.example.com/api//x?y=1", ["double-slash"]),
+        ("https://app.example.com/api?to=https://x.example.com//y", []),
+        ("https://app.example.com/proxy/https://x.example.com", []),
+        ("https://app.example.com/", []),
+        ("http://localhost:3000/wf", ["loopback-destination"]),
+        ("http://LOCALHOST./wf", ["loopback-destination"]),
+        ("http://app.localhost//wf", ["double-slash", "loopback-destination"]),
+        ("http://127.8.9.1", ["loopback-destination"]),
+        ("http://[::1]:80/wf", ["loopback-destination"]),
+        ("https://host.docker.internal/wf", ["loopback-destination"]),
+        ("https://localhost.example.com/wf", []),
+        (SecretText(("https://app.example.com//", SecretRef("A"))), ["double-slash"]),
+    ],
+)
+def test_urls_that_are_probably_not_meant(url: Text, codes: list[str]) -> None:
+    assert [problem.code for problem in url_warnings("destination", url, loopback=False)] == codes
+    allowed = [code for code in codes if code != "loopback-destination"]
+    assert [problem.code for problem in url_warnings("destination", url, loopback=True)] == allowed

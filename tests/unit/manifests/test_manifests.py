@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.declared import declared_runs
+from wfdeploy.catalogue.entries import Cache
 from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.manifests.manifests import Manifests, load_manifests, validate
 from wfdeploy.manifests.reading import Loading
@@ -263,3 +265,24 @@ def test_a_destination_among_the_defaults_is_told_and_not_used(tmp_path: Path, d
         f"  destination: https://a.example.com\n  defaults: {{destination: {destination}}}\n  runs: [{{name: a}}]\n"
     )
     assert [said.code for said in validate(Project(root=tmp_path), how=Loading(cwd=tmp_path))] == ["unknown-field"]
+
+
+def test_a_destination_that_is_probably_not_meant_is_warned_of_once_for_each_text(tmp_path: Path) -> None:
+    rows = "all, key: '${{ row }}', forEach: {items: [1, 2, 3]}, destination: 'http://localhost//${{ row }}'"
+    more = "  defaults: {failureUrl: 'https://app.example.com//fail'}\n"
+    files = {
+        "manifests/a.yaml": manifest("a", "x", "y", rows, destination="http://[::1]/wf", more=more),
+        "manifests/b.yaml": manifest("b", "x", "y", destination="http://[::1]/wf"),
+    }
+    project = put(tmp_path, files)
+    slashes = [("double-slash", "a.yaml", 6), ("double-slash", "a.yaml", 7)]
+    here = [("loopback-destination", "a.yaml", 5), ("loopback-destination", "a.yaml", 6)]
+    here.append(("loopback-destination", "b.yaml", 5))
+    cache = Cache.of(tmp_path / "cache", b"secret")
+    for loopback, expected in ((True, slashes), (False, [*slashes, *here]), (True, slashes)):
+        for _ in range(2):  # the second time, the files are known
+            with closing(load_manifests(project, how=Loading(cwd=tmp_path, cache=cache, loopback=loopback))) as found:
+                told = sorted((one.code, Path(one.place.file).name, one.place.line) for one in found.warnings)
+                assert told == sorted(expected)
+                assert len(list(found.doubts)) == len(expected)
+                assert not list(found.cautions), "nothing needs a closer look at the runs"

@@ -10,16 +10,17 @@ from wfdeploy.documents.values import (
     OwnIds,
     Problem,
     flow_control_problems,
-    header_name_problem,
+    header_problems,
     header_value_problem,
     is_header_name,
     label_problem,
     number_problems,
     retry_delay_problem,
     url_problem,
+    url_warnings,
 )
 from wfdeploy.manifests.validate.groups import group_problems
-from wfdeploy.model.diagnostic import Place
+from wfdeploy.model.diagnostic import Place, Severity
 from wfdeploy.model.document import MAX_ROW_FINDINGS, Document, FieldPath, Finding, Part, subject
 from wfdeploy.model.request import Body, BodyKind, Delivery, Template, Text
 from wfdeploy.model.run import DeclaredRun
@@ -91,13 +92,21 @@ class Rules:
     extreme_variables: some variable holds a number that JSON can't carry, so that bodies have to be searched even where
         the document has none.
     names: also look for groups and listed runs that are declared twice, which takes holding all documents.
+    loopback: destinations may be on this machine.
     """
 
     def __init__(
-        self, *, insecure: bool, max_message_bytes: int, extreme_variables: bool = False, names: bool = True
+        self,
+        *,
+        insecure: bool,
+        max_message_bytes: int,
+        extreme_variables: bool = False,
+        names: bool = True,
+        loopback: bool = True,
     ) -> None:
         self.findings: list[Finding] = []
         self._insecure = insecure
+        self._loopback = loopback
         self._max_bytes = max_message_bytes
         self._extreme_variables = extreme_variables
         self._look_at_names = names
@@ -108,13 +117,14 @@ class Rules:
         self._groups: dict[str, Document] = {}
         self._names: dict[str, tuple[Document, int]] = {}
         self._own_ids = OwnIds()
-        self._urls: dict[tuple[str, Text], Problem | None] = {}
+        self._urls: dict[tuple[str, Text], tuple[Problem | None, tuple[Problem, ...]]] = {}
         self._sound: dict[int, object] = {}  # by id: what nothing is wrong with of this document
         self._shared: dict[int, object] = {}  # by id: templates that nothing is wrong with, and their parts
 
     def group(self, document: Document) -> None:
         """Check a document that declares a group: its name, and the names of its runs, are its own."""
         self._sound.clear()  # what the runs of one document share
+        self._reported.clear()
         if not self._look_at_names:
             return
         data = document.data
@@ -208,18 +218,22 @@ class Rules:
             hint = "give spec.destination, or a destination in the run"
             self._note(document, _path(index), Problem("no-destination", "the run has no destination", hint))
             return
-        problem = self._url("destination", destination)
-        if problem is not None:
-            at = (*_path(index), "destination") if own.get("destination") is not None else ("spec", "destination")
-            self._note(document, at, problem)
+        at = (*_path(index), "destination") if own.get("destination") is not None else ("spec", "destination")
+        self._url(document, at, "destination", destination)
 
-    def _url(self, what: str, url: Text) -> Problem | None:
+    def _url(self, document: Document, path: FieldPath, what: str, url: Text) -> None:
         key = (what, url)
         if key not in self._urls:
             if len(self._urls) > _MOST_KEPT:
                 self._urls.clear()
-            self._urls[key] = url_problem(what, url, insecure=self._insecure)
-        return self._urls[key]
+            problem = url_problem(what, url, insecure=self._insecure)
+            warnings = () if problem is not None else tuple(url_warnings(what, url, loopback=self._loopback))
+            self._urls[key] = problem, warnings
+        problem, warnings = self._urls[key]
+        if problem is not None:
+            self._note(document, path, problem)
+        for warning in warnings:
+            self._note(document, path, warning, severity=Severity.WARNING)
 
     def _one_body(self, document: Document, path: FieldPath, fields: Mapping[str, Any]) -> None:
         given = [name for name in _BODIES if fields.get(name) is not None]
@@ -232,17 +246,8 @@ class Rules:
     ) -> None:
         before = self._noted
         for path, given in (((*_path(index), field), own), (("spec", "defaults", field), _defaults(document))):
-            seen: dict[str, str] = {}
-            for name, value in (given.get(field) or {}).items():
-                problem = header_name_problem(name)
-                if problem is None and value is not None and name in effective:
-                    problem = header_value_problem(name, effective[name])
-                if problem is None and name.lower() in seen:
-                    message = f"{seen[name.lower()]} and {name} are the same header"
-                    problem = Problem("duplicate-header", message, "header names have no case; keep one of them")
-                seen[name.lower()] = name
-                if problem is not None:
-                    self._note(document, (*path, name), problem, Part.KEY)
+            for name, problem in header_problems(given.get(field) or {}, effective):
+                self._note(document, (*path, name), problem, Part.KEY)
         if self._noted == before and (field not in own or self._generated is not None):
             self._shared[id(effective)] = effective
 
@@ -291,6 +296,8 @@ class Rules:
         before = self._noted
         for field, steps, problem in self._delivery_problems(own, delivery):
             self._note(document, (*_origin(index, own, field), *steps), problem)
+        if delivery.failure_url is not None:
+            self._url(document, _origin(index, own, "failureUrl"), "failureUrl", delivery.failure_url)
         self._headers(document, index, own, "failureHeaders", delivery.failure_headers)
         if self._noted == before:
             self._shared[id(delivery)] = delivery
@@ -312,27 +319,31 @@ class Rules:
         for index, label in enumerate(delivery.labels):
             if (problem := label_problem("a label", label)) is not None:
                 yield "labels", (index,), problem
-        if delivery.failure_url is not None and (problem := self._url("failureUrl", delivery.failure_url)) is not None:
-            yield "failureUrl", (), problem
         if delivery.flow_control is not None:
             for steps, problem in flow_control_problems(delivery.flow_control):
                 yield "flowControl", steps, problem
-        if delivery.redact is not None and isinstance(delivery.redact.headers, tuple):
-            for index, name in enumerate(delivery.redact.headers):
-                if not is_header_name(name):
-                    hint = "name headers as in spec.defaults.headers"
-                    yield (
-                        "redact",
-                        ("headers", index),
-                        Problem("bad-header-name", f"{name!r} is not a header name", hint),
-                    )
+        named = () if delivery.redact is None or delivery.redact.headers is True else delivery.redact.headers or ()
+        for index, name in enumerate(named):
+            if not is_header_name(name):
+                message, hint = f"{name!r} is not a header name", "name headers as in spec.defaults.headers"
+                yield "redact", ("headers", index), Problem("bad-header-name", message, hint)
 
-    def _note(self, document: Document, path: FieldPath, problem: Problem, part: Part = Part.VALUE) -> None:
-        self._noted += 1
-        if self._generated is not None and varies(document, path):
-            self._rows.note(document, path, problem, self._generated)
-            return
-        key = (id(document), path, problem.code, problem.message)
+    def _note(
+        self,
+        document: Document,
+        path: FieldPath,
+        problem: Problem,
+        part: Part = Part.VALUE,
+        *,
+        severity: Severity = Severity.ERROR,
+    ) -> None:
+        """Report a problem once; a warning once for all that a text of the manifest makes, however many rows."""
+        if severity is Severity.ERROR:
+            self._noted += 1
+            if self._generated is not None and varies(document, path):
+                self._rows.note(document, path, problem, self._generated)
+                return
+        key = (id(document), path, problem.code, problem.message if severity is Severity.ERROR else "")
         if key in self._reported:
             return
         self._reported.add(key)
@@ -345,6 +356,7 @@ class Rules:
                 message=problem.message,
                 hint=problem.hint,
                 address=subject(document, path),
+                severity=severity,
             )
         )
 
