@@ -34,6 +34,10 @@ docs-write:
 test *arguments:
     {{bin}}/pytest -q -n auto {{arguments}}
 
+# a first look, of every room
+test-quick *arguments:
+    {{bin}}/pytest -q -n auto -m "not slow" {{arguments}}
+
 # rewrite golden files
 golden:
     {{bin}}/pytest -q --update-golden

@@ -33,6 +33,25 @@ def _own_demo_port() -> Iterator[None]:
         yield
 
 
+HERE = Path(__file__).parent
+SLOW = (
+    "adversary", "architecture/test_benchmarks.py", "browser", "cli", "conformance", "crash", "e2e", "faults", "fuzz",
+    "proof", "vectors",
+)  # fmt: skip
+"""Folders and files whose tests run whole commands, kill them, or search: most of the time that all tests take."""
+
+FIRST_LOOK = ("e2e/test_apply.py",)
+"""Files of these that are part of a first look all the same."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `-m "not slow"` leaves out."""
+    for item in items:
+        path = item.path.relative_to(HERE)
+        if {path.parts[0], path.as_posix()} & set(SLOW) and path.as_posix() not in FIRST_LOOK:
+            item.add_marker("slow")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite golden files; review them in the diff")
 

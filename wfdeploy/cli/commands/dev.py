@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wfdeploy.cli import options
-from wfdeploy.cli.command import Command, offering
+from wfdeploy.cli.command import Command, Option, offering
 from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     """,
 )
 @click.option(
-    "--port", metavar="PORT", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free port."
+    "--port",
+    cls=Option,
+    metavar="PORT",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    help="Port to listen on; 0: any free one.  [default: 8080]",
 )
 @click.option(
     "--db",
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--time-scale",
+    cls=Option,
     metavar="N",
     type=click.IntRange(1, 1_000_000),
     default=1,
