@@ -1,4 +1,4 @@
-"""The exception tree and the exit codes.
+"""The exception tree, the exit codes, and counts in messages.
 
     WfdeployError                  exit code
     ├── InvalidInput               4    manifests, project file, expressions: carries diagnostics
@@ -81,7 +81,7 @@ class InvalidInput(WfdeployError):
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
         count = len(diagnostics)
-        super().__init__(f"{count} error{'s' if count != 1 else ''}")
+        super().__init__(several(count, "error"))
         self.diagnostics = tuple(diagnostics)
 
 
@@ -140,3 +140,8 @@ class Interrupted(WfdeployError):
     def __init__(self, message: str, *, exit_code: ExitCode, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.exit_code = exit_code
+
+
+def several(count: int, noun: str = "run", plural: str = "") -> str:
+    """A count in a message: `1 run`, `1,200 runs`. `plural`: where it isn't the noun with an s."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"

@@ -238,10 +238,8 @@ class Project:
         """
         from wfdeploy.operations.status import status
 
-        call, chosen, states = Call(on_event), _texts(labels), _states(run_states)
-        return self._do(
-            call, "status", lambda workspace: tuple(status(workspace, globs, chosen, states, offline=offline))
-        )
+        chosen = globs, _texts(labels), _states(run_states)
+        return self._do(Call(on_event), "status", lambda there: tuple(status(there, *chosen, offline=offline)))
 
     def wait(
         self,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, assert_never
 
+from wfdeploy.errors import several
 from wfdeploy.model.event import Event, Following, Listing, Notice, Reading, Settled, Started, Waiting
 from wfdeploy.render.terminal import printable
 from wfdeploy.render.width import clip, inside
@@ -53,16 +54,16 @@ class Lines:
         match event:
             case Reading(runs, done):
                 if not done and self._is_time():
-                    self._output.note(f"{_READING}: {_runs(runs)} so far, {self._rate(runs):,.0f} runs/s")
+                    self._output.note(f"{_READING}: {several(runs)} so far, {self._rate(runs):,.0f} runs/s")
             case Started(total, cancels):
                 self._total, self._settled = total, 0
                 self._begun = self._last_note = self._monotonic()
-                self._output.note(f"{_doing(cancels)} {_runs(total)}")
+                self._output.note(f"{_doing(cancels)} {several(total)}")
             case Settled(results):
                 self._settled += len(results)
                 if self._is_time():
                     rate = self._rate(self._settled)
-                    self._output.note(f"{self._settled:,} of {_runs(self._total)} done, {rate:,.0f} runs/s")
+                    self._output.note(f"{self._settled:,} of {several(self._total)} done, {rate:,.0f} runs/s")
             case Waiting(why, seconds):
                 if seconds >= _SHORT_WAIT_S:
                     self._output.note(f"waiting {seconds:.0f} s: {printable(why)}")
@@ -70,13 +71,15 @@ class Lines:
                 if self._listed is None or seen < self._listed[1]:
                     self._listed = self._monotonic(), seen
                 if not done and self._is_time():
-                    self._output.note(f"asking the server what it runs: {_runs(seen)} so far{self._left(seen, total)}")
+                    self._output.note(
+                        f"asking the server what it runs: {several(seen)} so far{self._left(seen, total)}"
+                    )
                 elif done:
                     self._listed = None
-                    self._output.detail(f"the server listed {_runs(seen)}")
+                    self._output.detail(f"the server listed {several(seen)}")
             case Following(ended, total):
                 if ended < total and self._is_time():
-                    self._output.note(f"{ended:,} of {_runs(total)} ended")
+                    self._output.note(f"{ended:,} of {several(total)} ended")
             case Notice(message, hint):
                 self._output.note(f"{printable(message)}" + ("" if hint is None else f" ({printable(hint)})"))
             case _:
@@ -184,7 +187,7 @@ class Bar:
             self._begin(_READING, event.whole or None)
         begun, runs = self._since
         rate = (event.runs - runs) / max(time.monotonic() - begun, 0.001)
-        self._show(_READING, event.part, count=_runs(event.runs), rate=rate, total=event.whole or None)
+        self._show(_READING, event.part, count=several(event.runs), rate=rate, total=event.whole or None)
 
     def _list(self, seen: int, done: bool, total: int | None) -> None:
         if self._settled < self._total:  # what is being sent matters more
@@ -196,7 +199,7 @@ class Bar:
         if seen == 0 or task is None or (task.total is None) != (total is None):
             self._begin(_ASKING, total or None)
             task = self._progress.tasks[0]
-        self._show(_ASKING, seen, count=_runs(seen), rate=task.speed, total=total)
+        self._show(_ASKING, seen, count=several(seen), rate=task.speed, total=total)
 
     def _follow(self, ended: int, total: int) -> None:
         if ended >= total:
@@ -220,7 +223,7 @@ class Bar:
         if self._task is not None:
             task = self._progress.tasks[0]
             total = f"{task.total:,.0f}" if task.total is not None else ""
-            count = f"{done:{len(total)},}/{total}" if total else _runs(done)
+            count = f"{done:{len(total)},}/{total}" if total else several(done)
             self._show(description, done, count=count, rate=task.speed)
 
     def _show(
@@ -261,10 +264,6 @@ class Bar:
 
 def _doing(cancels: bool) -> str:
     return "cancelling" if cancels else "sending"
-
-
-def _runs(count: int) -> str:
-    return f"{count:,} run{'' if count == 1 else 's'}"
 
 
 def _event_lines(event: Event) -> Iterator[tuple[str, Mapping[str, object]]]:

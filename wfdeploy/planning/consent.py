@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wfdeploy.errors import Withheld
+from wfdeploy.errors import Withheld, several
 from wfdeploy.model.address import group_of, moved_entry, whole_groups
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Plan, RequestedAction, Selection, without_first_triggers
@@ -74,7 +74,7 @@ def needs_consent(plan: Plan, selection: Selection) -> str | None:
     if selection.replace:
         parts.append(("retrigger", sum(one.sends and one.address in selection.replace for one in changes)))
     parts.append(("cancel", plan.summary[Action.CANCEL] + sum(bool(one.cancels) for one in changes)))
-    return " and ".join(f"{verb} {_runs(count)}" for verb, count in parts if count) or None
+    return " and ".join(f"{verb} {several(count)}" for verb, count in parts if count) or None
 
 
 def require_consent(
@@ -86,7 +86,7 @@ def require_consent(
     sends = plan.sends + later.triggers
     if options.max_triggers is not None and sends > options.max_triggers:
         raise Withheld(
-            f"{would} trigger {_runs(sends)}, more than --max-triggers {options.max_triggers}",
+            f"{would} trigger {several(sends)}, more than --max-triggers {options.max_triggers}",
             hint=f"{look}, then raise the number",
         )
     if plan.possibly_triggered and not options.allow_retrigger:
@@ -107,20 +107,16 @@ def require_consent(
         if renamed:
             origin, to = plan.possibly_renamed[0]
             hint += f". {renamed} of them look renamed: an entry of `moved:` keeps each ({moved_entry(origin, to)})"
-        raise Withheld(f"{would} trigger {_runs(again + renamed)} again, more than the limit of {MANY}", hint=hint)
+        raise Withheld(f"{would} trigger {several(again + renamed)} again, more than the limit of {MANY}", hint=hint)
     if plan.emptied and not options.allow_cancel:
         raise Withheld(
-            f"the plan would cancel {_runs(sum(plan.emptied.values()))} since {', '.join(plan.emptied)} makes no "
+            f"the plan would cancel {several(sum(plan.emptied.values()))} since {', '.join(plan.emptied)} makes no "
             "runs any more: data may have been lost",
             hint="look at the data with `wfdeploy validate`; if it is meant, give --allow-cancel",
         )
     cancels = plan.summary[Action.CANCEL]
     if cancels > MANY and not options.allow_cancel:
         raise Withheld(
-            f"{would} cancel {_runs(cancels)}, more than the limit of {MANY}",
+            f"{would} cancel {several(cancels)}, more than the limit of {MANY}",
             hint=f"{look}; if it is meant, give --allow-cancel",
         )
-
-
-def _runs(count: int) -> str:
-    return f"{count:,} run{'' if count == 1 else 's'}"

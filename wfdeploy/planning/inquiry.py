@@ -85,9 +85,10 @@ def why_suspect(planner: Planner, *, is_new: bool) -> str | None:
     if is_new:
         if not workspace.target.local:  # whose server remembers everything
             days = server.log_retention_s / 86400
+            unit = "day" if days == 1 else "days"
             workspace.listener(
                 Notice(
-                    f"no state yet: runs of this project that the server's logs remember (about {days:g} days) "
+                    f"no state yet: runs of this project that the server's logs remember (about {days:g} {unit}) "
                     "are adopted; what is older cannot be known"
                 )
             )

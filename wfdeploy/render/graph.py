@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from wfdeploy.errors import several
 from wfdeploy.model.run import DesiredGroup, Group
 from wfdeploy.render.encode import dump
 from wfdeploy.render.terminal import Style, Tone, plain, printable
@@ -112,8 +113,7 @@ def _fields(declared: DesiredGroup) -> dict[str, object]:
 
 
 def _count(declared: DesiredGroup) -> str:
-    count = declared.tally.count
-    return f"{count:,} run{'' if count == 1 else 's'}"
+    return several(declared.tally.count)
 
 
 def _steps(group: Group) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from wfdeploy.errors import several
 from wfdeploy.model.observed import RunLog, RunState, Step, StepError, StepGroup
-from wfdeploy.model.plural import several
 from wfdeploy.model.status import LoggedRun, PastRun
 from wfdeploy.render.encode import document, utc
 from wfdeploy.render.terminal import Style, Tone, plain, printable

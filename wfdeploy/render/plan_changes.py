@@ -11,6 +11,7 @@ from difflib import unified_diff
 from itertools import accumulate, groupby, islice
 from typing import TypeAlias
 
+from wfdeploy.errors import several
 from wfdeploy.model.address import group_of
 from wfdeploy.model.plan import ABSENT, Action, Change, FieldChange, FirstChanges, Plan
 from wfdeploy.render.folding import FOLD_FROM, SAMPLES, Fold, fold
@@ -21,6 +22,7 @@ from wfdeploy.render.width import ELLIPSIS, PIPE, clip, display_width, inside, p
 _CONTEXT = 16  # characters kept in front of the first difference of long values
 _LEAST_ROOM = 24
 _INDENT = 6  # of what belongs to an entry
+_OF_ONE = ("is ", "was ", "has ")  # how a reason begins that is a sentence about one run
 _MOST_DIFF_LINES = 20
 _MOST_LINES_COMPARED = 2_000  # difflib's time grows with the square
 
@@ -73,7 +75,7 @@ def _around_the_difference(old: str, new: str, room: int) -> tuple[str, str]:
 def _line_by_line(old: str, new: str, style: Style, width: int | None) -> Iterator[str]:
     before, after = old.split("\n"), new.split("\n")
     if max(len(before), len(after)) > _MOST_LINES_COMPARED:
-        yield f"  {len(before):,} lines {style('->', Tone.FAINT)} {len(after):,} lines"
+        yield f"  {several(len(before), 'line')} {style('->', Tone.FAINT)} {several(len(after), 'line')}"
         return
     room = inside(width, 2, _LEAST_ROOM)
     lines = islice(unified_diff(before, after, n=1, lineterm=""), 2, None)  # without the two file names
@@ -91,7 +93,11 @@ def _line_by_line(old: str, new: str, style: Style, width: int | None) -> Iterat
                 yield f"  {text}".rstrip()
     more = sum(1 for _ in lines)
     if more:
-        yield f"  {style(f'{ELLIPSIS} {more:,} more lines', Tone.FAINT)}"
+        yield f"  {style(_more_lines(more), Tone.FAINT)}"
+
+
+def _more_lines(count: int) -> str:
+    return f"{ELLIPSIS} {several(count, 'more line')}"
 
 
 _WIDEST_ADDRESS = 48  # a longer address only shifts its own line
@@ -222,13 +228,13 @@ def _section_lines(kind: _Kind, section: _Section, style: Style, width: int | No
     action, is_warned = kind
     what = {Action.BLOCKED: "blocked", Action.KEEP: "unchanged"}.get(action, f"to {action.value}")
     warned = " with a warning" if is_warned else ""
-    heading = f"{section.runs:,} {what}{warned}, in {section.groups:,} group{'' if section.groups == 1 else 's'}"
+    heading = f"{section.runs:,} {what}{warned}, in {several(section.groups, 'group')}"
     yield style(f"{heading}{':' if entries else '.'}", TONES[action])
     yield from shown
     more = section.runs - sum(entry.count for entry in entries)
     if entries and more:
         others = section.groups - len({group_of(entry.first.address) for entry in entries})
-        also = f", also in {others:,} other group{'' if others == 1 else 's'}" if others else ""
+        also = f", also in {several(others, 'other group')}" if others else ""
         yield style(f"  and {more:,} more{also}", Tone.FAINT)
 
 
@@ -240,7 +246,7 @@ def _within(entry: Fold, style: Style, width: int | None, column: int, most: int
         return lines, sum(measured)
     has_note = most > 2  # about the other lines
     kept = max(1, sum(taken <= most - has_note for taken in accumulate(measured)))
-    more = [f"      {style(f'{ELLIPSIS} {len(lines) - kept:,} more lines', Tone.FAINT)}"] if has_note else []
+    more = [f"      {style(_more_lines(len(lines) - kept), Tone.FAINT)}"] if has_note else []
     return [*lines[:kept], *more], sum(measured[:kept]) + len(more)
 
 
@@ -281,7 +287,8 @@ def _entry(entry: Fold, style: Style, width: int | None, column: int, *, longest
         yield f"  {sign} {pad(brief(change.address), column)}  {reason}{style(place, Tone.FAINT)}"
     else:
         differ = f"; {entry.differs}, as in" if entry.differs else ""
-        yield f"  {sign} {count:,} runs of {printable(group_of(change.address))}  {reason}{differ}"
+        each = "each " if reason.startswith(_OF_ONE) else ""
+        yield f"  {sign} {several(count)} of {printable(group_of(change.address))}: {each}{reason}{differ}"
         yield f"{indent}{style(_samples(entry, inside(width, _INDENT, 1)), Tone.FAINT)}"
     for warning in change.warnings:
         yield f"{indent}{style('warning:', Tone.CHANGED)} {brief(warning)}"

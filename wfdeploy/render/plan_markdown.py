@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice
 
+from wfdeploy.errors import several
 from wfdeploy.model.address import moved_entry
 from wfdeploy.model.plan import Action, Plan
 from wfdeploy.render.plan_text import (
@@ -19,7 +20,6 @@ from wfdeploy.render.plan_text import (
     orphaned,
     possibly_renamed,
     possibly_triggered,
-    several,
     unmatched,
 )
 from wfdeploy.render.terminal import plain, printable

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
+from wfdeploy.errors import several
 from wfdeploy.model.address import moved_entry
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Plan
@@ -208,7 +209,3 @@ def drift(drifted: Mapping[RunState, int]) -> str:
     words = ", ".join(f"{number:,} {WORDS[state][0]}" for state, number in drifted.items())
     retry = "; `wfdeploy resume` retries failed runs" if failed else ""
     return f"{several(count)} {'is left as it is' if count == 1 else 'are left as they are'}: {words}{retry}."
-
-
-def several(count: int, noun: str = "run") -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

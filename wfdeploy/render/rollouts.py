@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from wfdeploy.errors import several
 from wfdeploy.model.blocking import Rollout, RolloutMode, RolloutProgress, RolloutStep, RolloutView
 from wfdeploy.render.encode import dump, utc
 from wfdeploy.render.terminal import Style, Tone, plain, printable
@@ -111,7 +112,7 @@ def _runs(view: RolloutView) -> str:
     if view.progress is None:
         return ""
     failed = f", {view.failed:,} failed" if view.failed else ""
-    return f"{view.released:,} runs, {view.succeeded:,} succeeded{failed}"
+    return f"{several(view.released)}, {view.succeeded:,} succeeded{failed}"
 
 
 def _waits(view: RolloutView) -> str:

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from wfdeploy.errors import several
 from wfdeploy.model.observed import RunState
-from wfdeploy.model.plural import several
 from wfdeploy.model.status import Refreshed, RowStatus, StateChange, StatusRow
 from wfdeploy.render.encode import document, dump, utc
 from wfdeploy.render.terminal import Style, Tone, plain, printable

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, islice, takewhile
 from typing import TypeAlias
 
+from wfdeploy.errors import several
 from wfdeploy.model.address import group_of
-from wfdeploy.model.plural import several
 from wfdeploy.model.status import RowStatus, ShownState, StatusRow
 from wfdeploy.render.encode import seen, utc
 from wfdeploy.render.terminal import Style, Tone, plain, printable

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from wfdeploy.errors import RemoteFailure, StateUnusable
+from wfdeploy.errors import RemoteFailure, StateUnusable, several
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Observe
 from wfdeploy.model.event import Notice, Outcome, Result, Started
@@ -170,8 +170,8 @@ class Canceller:
                 self._report(target, Outcome.UNKNOWN, reason)
         waiting = sum(target.is_predecessor for target in targets)
         if waiting:
-            which = "1 run that is to be replaced" if waiting == 1 else f"{waiting} runs that are to be replaced"
-            self._outcomes.stop(f"{which} may still be running", "run it again: it goes on from here")
+            are = "that is to be replaced" if waiting == 1 else "that are to be replaced"
+            self._outcomes.stop(f"{several(waiting)} {are} may still be running", "run it again: it goes on from here")
 
     def _report(self, target: _Target, outcome: Outcome, reason: str | None = None) -> None:
         if not target.is_predecessor:  # else the outcome is that of the trigger

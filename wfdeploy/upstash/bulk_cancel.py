@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from wfdeploy.errors import RemoteFailure
+from wfdeploy.errors import RemoteFailure, several
 from wfdeploy.model.event import Waiting
 from wfdeploy.model.remote import Cancelled, CancelReply, NotCancelled
 from wfdeploy.upstash.logs import UnreadableError, parsed
@@ -47,7 +47,7 @@ async def cancel_runs(
     count = len(workflow_run_ids)
     # With ids, the server ignores other filters. If it ever ignores the ids, the label keeps it within this project.
     query = urlencode([*(("workflowRunIds", run_id) for run_id in workflow_run_ids), ("label", label)])
-    what = f"cancelling {workflow_run_ids[0] if count == 1 else f'{count} runs'}"
+    what = f"cancelling {workflow_run_ids[0] if count == 1 else several(count)}"
     budget = Budget(wait_budget_s)
     doubts: list[None] = []
 

@@ -13,6 +13,7 @@ from itertools import repeat
 from operator import itemgetter, ne
 from typing import Any
 
+from wfdeploy.errors import several
 from wfdeploy.model.remote import (
     Answered,
     BatchRefused,
@@ -56,7 +57,7 @@ def read_batch_reply(body: bytes, sent: Sequence[str], *, scrub: Callable[[str],
     if not isinstance(answer, list):
         return Lost("the answer isn't a list")
     if len(answer) != len(sent):
-        return Lost(f"the answer has {len(answer)} items for {len(sent)} runs")
+        return Lost(f"the answer has {several(len(answer), 'item')} for {several(len(sent))}")
     if (taken := _all_taken(answer, sent)) is not None:
         return Answered(taken)
     known = by_returned_id(sent)

@@ -98,3 +98,10 @@ def test_a_big_text_is_not_compared_line_by_line() -> None:
     old, new = "a\n" * 5000, "b\n" * 5000
     change = samples.change("g/a", Action.RETRIGGER, "", FieldChange("body", old, new))
     assert "5,001 lines -> 5,001 lines" in "".join(plan_text.text(samples.plan_of([change])))
+
+
+def test_a_reason_about_one_run_is_said_of_each() -> None:
+    missing = "is missing from the server's logs; attempt 1 of 3"
+    changes = [samples.change(f"wave-0/r{n:03}", Action.RESTART, missing) for n in range(90)]
+    text = "".join(plan_text.text(samples.plan_of(changes)))
+    assert f"  ! 90 runs of wave-0: each {missing}\n" in text

@@ -8,7 +8,7 @@ import click
 
 from wfdeploy.cli import options, run_selection
 from wfdeploy.cli.command import Command
-from wfdeploy.errors import ExitCode
+from wfdeploy.errors import ExitCode, several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,7 +138,6 @@ def adopt(
     from wfdeploy.cli.confirm import confirm_and_report, show_plan
     from wfdeploy.model.plan import Action
     from wfdeploy.operations import adopt as operation
-    from wfdeploy.render.plan_text import several
     from wfdeploy.wiring.assembly import warn_of_shared_names
     from wfdeploy.wiring.settings import resolve
 

@@ -10,7 +10,7 @@ import click
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command, offering
 from wfdeploy.cli.output import View
-from wfdeploy.errors import ExitCode
+from wfdeploy.errors import ExitCode, several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,16 +81,12 @@ def validate(
 
 def _verdict(errors: int, warnings: int, checked: Checked) -> str:
     """How many problems there are; without an error, also how much was checked: else it may not have been read."""
-    parts = [_some(n, noun) for n, noun in ((errors, "error"), (warnings, "warning")) if n]
+    parts = [several(n, noun) for n, noun in ((errors, "error"), (warnings, "warning")) if n]
     verdict = " and ".join(parts) or "No problems found"
     if errors:
         return f"{verdict}."
-    groups = f"{_some(len(checked.groups), 'group')}, {_some(checked.runs, 'run')}"
-    return f"{verdict} in {_some(len(checked.files), 'file')}: {groups}."
-
-
-def _some(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    groups = f"{several(len(checked.groups), 'group')}, {several(checked.runs, 'run')}"
+    return f"{verdict} in {several(len(checked.files), 'file')}: {groups}."
 
 
 @click.command(

@@ -8,7 +8,7 @@ import click
 
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command, LazyGroup, Section, offering
-from wfdeploy.errors import ExitCode
+from wfdeploy.errors import ExitCode, several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -199,7 +199,6 @@ def rm(app: App, target: TargetOptions, globs: Sequence[str], yes: bool, dry_run
     from wfdeploy.cli.confirm import agreed
     from wfdeploy.operations import state as operation
     from wfdeploy.render.encode import dump
-    from wfdeploy.render.plan_text import several
     from wfdeploy.render.terminal import printable
 
     output = app.output
@@ -275,4 +274,4 @@ def import_(app: App, target: TargetOptions, file: str) -> None:
             require_as_named("the export", file, folder=Path.cwd(), bounds=workspace.project.bounds)
         with surroundings.exported_lines(file) as lines:
             count = operation.import_(workspace, lines)
-    app.output.note(f"imported {count:,} record{'' if count == 1 else 's'}")
+    app.output.note(f"imported {several(count, 'record')}")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from wfdeploy.documents.values import Problem, fraction_problem
+from wfdeploy.errors import several
 from wfdeploy.model.document import FieldPath
 
 GroupProblem: TypeAlias = tuple[FieldPath, Problem]
@@ -65,7 +66,7 @@ def _schedule(schedule: Mapping[str, Any]) -> Iterator[GroupProblem]:
     try:
         fields = len(expression.split())
         if fields != 5:
-            raise CronSimError(f"it has {fields} field{'s' if fields != 1 else ''}")
+            raise CronSimError(f"it has {several(fields, 'field')}")
         if next(iter(CronSim(expression, _BEGIN)), None) is None:
             raise CronSimError("its time never comes")
     except CronSimError as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from heapq import nsmallest
 
+from wfdeploy.errors import several
 from wfdeploy.model.address import Address
 from wfdeploy.model.blocking import Rollout, RolloutMode, RolloutProgress, RolloutStep, StepGate
 from wfdeploy.model.edits import Edit, EndRollout, PutProgress, ReleaseRuns
@@ -189,7 +190,7 @@ class _Deciding:
             case RolloutMode.RUNNING:
                 return None
             case RolloutMode.STOPPED:
-                count = f"{self.failed:,} of {len(self.members):,} runs failed"
+                count = f"{self.failed:,} of {several(len(self.members))} failed"
                 if most is None or not most.is_exceeded(failed, len(self.members)):
                     count = "too many runs had failed"  # some were restarted since
                 return f"rollout stopped: {count} (maxFailures: {most}); {resume}"
@@ -224,7 +225,9 @@ class _Deciding:
         return f"bakes {_span(left_s)} more"
 
     def _turn(self, allowed: int) -> str:
-        return f"rollout, {self._where()}: {allowed:,} of {self.total:,} runs go first"
+        return (
+            f"rollout, {self._where()}: {allowed:,} of {several(self.total)} {'goes' if allowed == 1 else 'go'} first"
+        )
 
     def _where(self) -> str:
         return f"step {self.progress.step + 1} of {len(self.steps)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from wfdeploy.errors import several
 from wfdeploy.model.observed import TROUBLED, RunState
 from wfdeploy.model.plan import Action, RequestedAction
 from wfdeploy.model.run import FailureAction, OnCancelled, Policy
@@ -79,7 +80,7 @@ def by_policy(case: Case, policy: Policy) -> Reaction:
     if wanted is FailureAction.REPORT:
         return case.keep()
     if standing.tries >= on_failure.max_attempts:
-        return case.keep(f"; given up after {standing.tries} attempt{'s' if standing.tries > 1 else ''}")
+        return case.keep(f"; given up after {several(standing.tries, 'attempt')}")
     due_ms = on_failure.due_ms(standing.observed_at_ms or standing.recorded_at_ms, standing.tries)
     if due_ms > case.now_ms:
         return Reaction(Action.BLOCKED, f"{case.what}; waits {_span(due_ms - case.now_ms)} more (onFailure.backoff)")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from wfdeploy.errors import Withheld
+from wfdeploy.errors import Withheld, several
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import PutAttempt
 from wfdeploy.model.event import Notice
@@ -110,7 +110,7 @@ class Discovery:
             last_ms = max(min(locked_ms, ended_ms + DATE_RESOLUTION_MS) for ended_ms in self._ended(baseline).values())
             wait_s = (last_ms - time.earliest_ms()) / 1000 + lag_s
             count = len(baseline.open_attempts)
-            reasons.append(f"the outcome of {count} run{'s' if count > 1 else ''} is not known")
+            reasons.append(f"the outcome of {several(count)} is not known")
         if suspect is not None:
             wait_s = max(wait_s, self.lock.taken_at + lag_s - time.now())
             reasons.append(suspect)
