@@ -311,6 +311,8 @@ def test_a_failed_run_that_is_recorded_as_running_is_resumed(place: Place) -> No
     assert place.states() == ALL | {"g/failed": "RUN_SUCCESS"}
     nothing = place.here("resume", "g/*", "--failed", "--yes")
     assert (nothing.code, nothing.stdout) == (0, "Nothing to do: none of the selected runs is failed.\n")
+    nothing = place.here("resume", "g/good", "--label", "label-failed", "--yes")
+    assert (nothing.code, nothing.stdout) == (0, "Nothing to do: none of the selected runs carries the label.\n")
 
 
 @pytest.mark.parametrize("command", RUN_COMMANDS)

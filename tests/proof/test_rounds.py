@@ -28,6 +28,7 @@ from wfdeploy.model.plan import Plan, RequestedAction, Selection
 from wfdeploy.operations import plan as planning
 from wfdeploy.operations import rollouts, state
 from wfdeploy.operations.refresh import refresh
+from wfdeploy.planning.consent import needs_consent
 from wfdeploy.planning.saved_plan import plan_file_text, save_plan
 
 WAITING = ApplyOptions(wait=True)
@@ -330,6 +331,26 @@ def test_consent_covers_what_is_released_later(bench: VirtualBench) -> None:
     with pytest.raises(Withheld, match="would trigger 101 runs again"):
         bench.apply(options=WAITING)
     assert counts(bench.apply(options=ApplyOptions(wait=True, allow_retrigger=True)))["triggered"] == 101
+
+
+def test_consent_covers_what_is_cancelled_later(bench: VirtualBench) -> None:
+    policy = {"replaceRunning": "cancel"}
+    bench.write(seed(), group("g", [run("r0"), run("r1")], policy=policy))
+    bench.apply()
+    edited = group("g", [run("r0", body=2), run("r1", body=2)], policy=policy, dependsOn=[{"group": "seed"}])
+    bench.write(seed(4), edited)
+    shown: list[Plan] = []
+
+    def declines(plan: Plan) -> bool:
+        shown.append(plan)
+        return False
+
+    with pytest.raises(Withheld, match="declined"):
+        bench.apply(options=WAITING, confirm=declines)
+    assert [needs_consent(plan, Selection()) for plan in shown] == ["cancel 2 runs"]
+    with pytest.raises(Withheld, match="declined"):
+        bench.apply(confirm=declines)
+    assert needs_consent(shown[-1], Selection()) is None, "the next apply will ask for itself"
 
 
 @pytest.mark.parametrize("what", ["edited", "removed"])

@@ -225,6 +225,7 @@ class Plan:
     declared_again: how many triggers are of runs that were triggered before, and forgotten.
     notes: what there is to know of schedules and rollouts beside the changes.
     shard: `I/N` where the plan is about a part of all runs.
+    cancels_later: how many running runs `apply --wait` may cancel for what it releases later.
     idle: why a requested action has nothing to do, where its selection is empty.
     explain: gives all that there is to report of brief changes, while manifests and state are there.
     """
@@ -253,6 +254,7 @@ class Plan:
     manifests_digest: str = ""
     notes: tuple[str, ...] = ()
     shard: str = ""
+    cancels_later: int = 0
     idle: str = ""
     explain: Callable[[Iterable[Change]], Iterator[Change]] = field(default=iter, compare=False, repr=False)
 

@@ -98,7 +98,9 @@ def are_run_states(text: str) -> bool:
 
 
 def none_in(states: Collection[ShownState]) -> str:
-    """Why a selection by state is empty."""
+    """Why a selection is empty, by state where there are some."""
+    if not states:
+        return "none of the selected runs carries the label"
     return f"none of the selected runs is {' or '.join(state.value for state in ShownState if state in states)}"
 
 

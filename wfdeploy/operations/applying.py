@@ -182,7 +182,7 @@ class _Apply:
         triggers = in_order_of_manifests(plan)
         secrets = gather_secrets(triggers, baseline)
         self._check_stop()
-        if plan.has_changes and not self.confirm(plan):
+        if (plan.has_changes or later.cancels) and not self.confirm(replace(plan, cancels_later=later.cancels)):
             raise Withheld("declined: nothing was sent")
         self._check_stop()
         self.scheduled = begin_later(workspace, plan, options.longest_wait_s)

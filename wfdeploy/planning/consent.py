@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfdeploy.errors import Withheld, several
-from wfdeploy.model.address import group_of, moved_entry, whole_groups
+from wfdeploy.model.address import Address, group_of, moved_entry, whole_groups
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Plan, RequestedAction, Selection, without_first_triggers
 from wfdeploy.model.project import Target
+from wfdeploy.model.run import ReplaceRunning
 
 if TYPE_CHECKING:
     from wfdeploy.planning.baseline import Baseline
@@ -28,19 +29,26 @@ class Later:
 
     triggers: int = 0
     retriggers: int = 0  # those of them that were triggered before
+    cancels: int = 0  # the runs that may still be running then, and are cancelled for those that replace them
 
 
 def released_later(plan: Plan, baseline: Baseline) -> Later:
     """What `apply --wait` adds to a plan."""
-    waiting = {
-        baseline.renames.recorded_as(change.address): change.generation
-        for change in without_first_triggers(plan.changes)
-        if change.is_put_off
-    }
+    waiting: dict[Address, int] = {}
+    replacing: set[Address] = set()
+    for change in without_first_triggers(plan.changes):
+        if not change.is_put_off:
+            continue
+        address = baseline.renames.recorded_as(change.address)
+        waiting[address] = change.generation
+        run = change.desired
+        if run is not None and run.group.policy.replace_running is ReplaceRunning.CANCEL:
+            replacing.add(address)
     recorded = baseline.store.record_keys(whole_groups(map(group_of, waiting)))
     before = {address for address, generation in waiting.items() if generation > 1}
     before.update(key.address for key in recorded if key.address in waiting)
-    return Later(len(waiting), len(before))
+    states = [record.run_state for record in baseline.store.records(replacing)] if replacing else []
+    return Later(len(waiting), len(before), sum(state is None or state.may_run for state in states))
 
 
 def require_no_state_needed(target: Target, options: ApplyOptions) -> None:
@@ -73,7 +81,8 @@ def needs_consent(plan: Plan, selection: Selection) -> str | None:
     changes = without_first_triggers(plan.changes)
     if selection.replace:
         parts.append(("retrigger", sum(one.sends and one.address in selection.replace for one in changes)))
-    parts.append(("cancel", plan.summary[Action.CANCEL] + sum(bool(one.cancels) for one in changes)))
+    cancels = plan.summary[Action.CANCEL] + sum(bool(one.cancels) for one in changes)
+    parts.append(("cancel", cancels + plan.cancels_later))
     return " and ".join(f"{verb} {several(count)}" for verb, count in parts if count) or None
 
 

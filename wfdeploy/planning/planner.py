@@ -173,7 +173,7 @@ class Planner:
             emptied=gathered.emptied,
             possibly_triggered=tuple(gathered.possibly_triggered),
             declared_again=gathered.declared_again,
-            idle=none_in(selection.run_states) if selection.run_states else "",
+            idle=none_in(selection.run_states) if selection.run_states or selection.labels else "",
             notes=tuple(notes(recurrences)),
             explain=partial(explained, context=context),
         )
