@@ -134,11 +134,12 @@ def presumed_places(options: TargetOptions, environ: Mapping[str, str], *, cwd: 
         by_cache = user_state_folder(environ)
         return load_project(cwd=cwd, file=file, environment=environment, by_cache=by_cache, remember=False)
 
-    project = load(LOCAL)
     chosen = LOCAL if options.local else options.environment
-    for environment in (*(project.environments or (DEFAULT,)), LOCAL) if chosen is None else (chosen,):
-        one = project if environment == LOCAL else load(environment)
+    project = load(chosen or LOCAL)
+    for environment in (project.environments or (DEFAULT,)) if chosen is None else ():
+        one = load(environment)
         yield one, _state_file(options, one, cwd)
+    yield project, _state_file(options, project, cwd)
 
 
 def _permissions(options: TargetOptions, environ: Mapping[str, str]) -> Permissions:
