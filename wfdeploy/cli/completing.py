@@ -132,7 +132,7 @@ def _offer(
 
 @contextmanager
 def _sources(root: Path, state: Path) -> Iterator[_Source]:
-    from wfdeploy.catalogue.glimpse import Glimpse as Declared
+    from wfdeploy.catalogue.database import Glimpse as Declared
     from wfdeploy.state.glimpse import Glimpse as Recorded
 
     until = time.monotonic() + _SECONDS
