@@ -30,7 +30,10 @@ def _lines(explained: Mapping[str, Any], style: Style, width: int) -> Iterator[s
     facts = list(_facts(explained))
     longest = max(len(label) for label, _ in facts)
     for label, value in facts:
-        yield f"{style(f'{label}:', Tone.CALM)}{'':{longest - len(label) + 1}}{value}"
+        blank = " " * (longest + 2)
+        first, *rest = _filled(value, blank, width)
+        yield f"{style(f'{label}:', Tone.CALM)}{first[len(label) + 1 :]}"
+        yield from rest
     if explained["examples"]:
         yield ""
         yield style("Example:", Tone.CALM)
@@ -55,7 +58,7 @@ def _facts(explained: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         default = explained.get("default")
         yield "Default", "none" if default in (None, {}, []) else json.dumps(default, ensure_ascii=False).strip('"')
     for header in explained.get("headers", ()):
-        yield "Header", f"{header['name']}: {header['example']}   ({header['written']})"
+        yield "Header", f"{header['name']}: {header['example']} ({header['written']})"
     if explained["alsoAt"]:
         yield "Also at", ", ".join(explained["alsoAt"])
 

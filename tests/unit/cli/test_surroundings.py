@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import logging
 import shlex
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.golden_files import command_line as ran_line
 from wfdeploy.cli.output import Output
 from wfdeploy.cli.surroundings import command_line, library_logs
 from wfdeploy.model.options import TargetOptions
@@ -60,3 +62,16 @@ def test_what_is_quoted_is_read_back(path: str, target: str, value: str) -> None
     assert words[2].removeprefix("./") == path.removeprefix("./")
     assert not words[2].startswith("-") or path == "-"
     assert words[3:] == ["--state", path, "--target", target, "--var", f"a={value}"]
+
+
+def test_a_server_that_a_variable_names_in_vain_is_warned_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran_line("init")
+    environ = {"QSTASH_URL": "https://qstash-us-east-1.upstash.io"}
+    ran = ran_line("plan", "-e", "staging", environ=environ)
+    assert ran.stderr.count("QSTASH_URL is https://qstash-us-east-1.upstash.io and is ignored: with -e staging") == 1
+    assert "it is https://qstash.upstash.io" in ran.stderr
+    for arguments in (("plan", "-e", "staging", "--offline"), ("plan", "-e", "staging", "-qq"), ("validate",)):
+        assert "ignored" not in ran_line(*arguments, environ=environ).stderr
