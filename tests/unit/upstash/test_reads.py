@@ -18,6 +18,7 @@ from wfdeploy.model.observed import RunState
 from wfdeploy.model.project import ServerSettings
 from wfdeploy.model.remote import RunPage
 from wfdeploy.upstash.client import UpstashGateway
+from wfdeploy.upstash.endpoint import HOSTED_URL, US_URL
 
 DATE_MS = 1_795_442_400_000
 
@@ -141,6 +142,27 @@ def test_the_budget_for_waiting_is_the_listings_and_not_each_pages() -> None:
         listing(server, wait_budget_s=100.0)
     assert "--timeout" in (raised.value.hint or "")
     assert len(server.requests) == 5
+
+
+def test_the_daily_limit_ends_a_listing_with_the_time_at_which_it_ends() -> None:
+    headers = {"RateLimit-Limit": "1000", "RateLimit-Reset": str(DATE_MS // 1000 + 36_000), "Date": DATE}
+    with (
+        ChaosServer([chaos.answer(429, {"error": "too many"}, headers)]) as server,
+        pytest.raises(RemoteFailure) as told,
+    ):
+        listing(server)
+    assert "listing runs: the account's daily limit is used up until 2026-11-24 00:00 UTC" in err.value.message
+    assert err.value.hint is not None
+    assert "--timeout" not in err.value.hint
+
+
+def test_a_listing_with_a_token_of_another_region_names_both_urls() -> None:
+    refused = chaos.answer(404, {"error": "user (4f-1) not found in this region (eu-central-1). Check the endpoint."})
+    with ChaosServer([refused]) as server, pytest.raises(RemoteFailure) as err:
+        listing(server)
+    assert err.value.hint is not None
+    assert US_URL in err.value.hint
+    assert HOSTED_URL in err.value.hint
 
 
 def test_cursors_that_go_round_are_noticed() -> None:
