@@ -115,7 +115,7 @@ def dialogues(page: Path) -> Iterator[tuple[str, str]]:
 _DIFFERS = (
     (r"\b[0-9.]+ s(?=[.,]|  |$)", "N s"),
     (r"(?<=waits )\d+ min more", "N min more"),  # a slow machine is through with some of it
-    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", "WHEN"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ(, \d+ (s|min) ago)?", "WHEN"),
     (r"(?<=^Next instances: nightly at ).*", "WHEN"),
     (r"\bwfr_\S+", "ID"),
     (r"(?<=\S)   +", "  "),  # columns are as wide as what stands in them

@@ -140,6 +140,14 @@ def test_an_observation_counts_from_when_a_run_was_first_seen_so(store: StateSto
     assert (found.observed_at_ms, found.dlq_id, found.handled) == (10, "1-1", True)
 
 
+def test_of_a_running_run_it_counts_when_it_was_last_seen(store: StateStore) -> None:
+    store.commit([PutRecord(record("g/a")), Observe(Address("g/a"), RunState.STARTED, 10)])
+    serial = store.commit([Observe(Address("g/a"), RunState.STARTED, 20)])
+    assert store.commit([Observe(Address("g/a"), RunState.STARTED, 20)]) == serial
+    (found,) = store.records()
+    assert (found.run_state, found.observed_at_ms) == (RunState.STARTED, 20)
+
+
 def test_a_resumed_run_takes_the_place_of_the_one_that_failed(store: StateStore) -> None:
     first = record("g/a", run_state=RunState.FAILED)
     open_ = attempt("g/a")._replace(workflow_run_id="wfdeploy.x.g1.a1", dlq_id="1-1", tries=1, triggered_id="wfr_1")

@@ -44,7 +44,7 @@ from wfdeploy.model.remote import (
     TooLarge,
     TriggerReply,
 )
-from wfdeploy.model.workflow_id import parse_run_id
+from wfdeploy.model.workflow_id import RunIndex, parse_run_id
 from wfdeploy.ports import RunGateway
 
 
@@ -329,7 +329,19 @@ class ModelServer(RunGateway):
             yield letters[start : start + 3]
 
     async def read_run(self, workflow_run_id: str, created_at_ms: int | None = None) -> RunLog | None:
-        raise NotImplementedError
+        await self.clock.sleep(0.01)
+        self._arrive()
+        now_ms = self.now_ms()
+        shown = [self._observed(run, now_ms) for run in reversed(self.runs) if run.visible_ms <= now_ms]
+        run = RunIndex(shown).recorded(workflow_run_id, created_at_ms)
+        if run is None:
+            return None
+        return RunLog(
+            workflow_run_id=run.workflow_run_id,
+            state=run.state,
+            created_at_ms=run.created_at_ms,
+            completed_at_ms=run.completed_at_ms,
+        )
 
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
         await self.clock.sleep(0.01)

@@ -212,12 +212,17 @@ class RolloutView:
     rollout: None where no loaded manifest declares it.
     progress: None where none is under way.
     released: how many runs are released.
-    succeeded, failed: how many of them did, as last observed.
+    running, succeeded, failed: how many of them are, or did.
+    stale: of how many the server did not show the state now, and it may have changed since.
+    seen_at_ms: when the longest unseen of these was last seen (our clock); None where none was.
     """
 
     group: str
     rollout: Rollout | None
     progress: RolloutProgress | None
     released: int = 0
+    running: int = 0
     succeeded: int = 0
     failed: int = 0
+    stale: int = 0
+    seen_at_ms: int | None = None

@@ -112,7 +112,8 @@ class RenameGroup:
 class Observe(NamedTuple):
     """Note the last observed state of the recorded run.
 
-    None leaves a value as it is. The time of an observation counts where the state differs from the one before.
+    None leaves a value as it is. The time of an observation counts where the state differs from the one before, and of
+    a run that is still running: then it says when it was last seen.
     """
 
     address: Address

@@ -95,7 +95,7 @@ class Record:
     request: JSON of the request as recorded (secrets by reference, redacted values as keyed digests); empty when an
         adopted run's request is not known.
     run_state: what was last observed.
-    observed_at_ms: when it was first observed so (our time).
+    observed_at_ms: when it was first observed so; of a running run, when it was last refreshed (our time).
     completed_at_ms: the server's time of its end.
     tries: how often this fingerprint was resumed or restarted so far, this run included.
     dlq_id: the entry of a failed run in the dead-letter queue.

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import aclosing, closing
 
+from wfdeploy.model.edits import Observe
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.state import Standing
 from wfdeploy.model.status import Refreshed, StateChange
 from wfdeploy.operations.status import selected
@@ -34,9 +36,12 @@ def refresh(
         if not unfinished:
             return Refreshed(0, (), {})
         snapshot = asyncio.run(_snapshot(workspace, unfinished))
-        news = [(standing, edit) for standing, edit in observations(store, unfinished, snapshot) if edit is not None]
-        workspace.commit(store, [edit for _, edit in news])
-    return _refreshed(unfinished, [standing for standing, _ in news])
+        found = list(observations(store, unfinished, snapshot))
+        again = (one.address for one, edit in found if edit is None and one.run_state is RunState.STARTED)
+        edits = [edit for _, edit in found if edit is not None]
+        edits += [Observe(address, RunState.STARTED, snapshot.now_ms) for address in again]
+        workspace.commit(store, edits)
+    return _refreshed(unfinished, [standing for standing, edit in found if edit is not None])
 
 
 async def _snapshot(workspace: Workspace, unfinished: Sequence[Standing]) -> Snapshot:

@@ -2,53 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing, closing
 from dataclasses import replace
 
 from wfdeploy.errors import UsageError
 from wfdeploy.manifests.loading import load, with_sound_cache
+from wfdeploy.model.address import Address
 from wfdeploy.model.blocking import Rollout, RolloutMode, RolloutProgress, RolloutView, StepGate
 from wfdeploy.model.edits import PutProgress
 from wfdeploy.model.observed import NOT_SUCCEEDED, RunState
 from wfdeploy.model.plan import Selection
+from wfdeploy.operations.status import lacks_token, live_runs
 from wfdeploy.ports import StateReader
 from wfdeploy.workspace import Workspace
 
 _BADLY = (RunState.FAILED, RunState.CANCELED)
 
 
-def status(workspace: Workspace, groups: Sequence[str], paths: Sequence[str] | None = None) -> Sequence[RolloutView]:
+def status(
+    workspace: Workspace, groups: Sequence[str], paths: Sequence[str] | None = None, *, offline: bool = False
+) -> Sequence[RolloutView]:
     """The rollouts of these groups, by name; without groups, all that are declared or under way.
 
-    Raises: `InvalidInput`, `StateError`; `UsageError` for a group that has none.
-    """
+    The released runs that may still change are read from the server, as by `status`, and nothing is recorded. Offline,
+    or without a token, they count as last observed.
 
+    Raises: `InvalidInput`, `StateError`, `RemoteFailure`; `UsageError` for a group that has none.
+    """
     workspace.require_named_state()
 
-    def once() -> Sequence[RolloutView]:
+    def once() -> Sequence[_Recorded]:
         with load(workspace, paths, Selection()) as manifests, closing(workspace.open_state(readonly=True)) as store:
             declared = {name: group.rollout for name, group in manifests.groups.items() if group.rollout is not None}
             under_way = store.rollouts()
             known = {*declared, *under_way}
             _require(groups, known)
-            return [_view(store, name, declared.get(name), under_way.get(name)) for name in sorted(groups or known)]
+            return [_Recorded(store, name, declared.get(name), under_way.get(name)) for name in sorted(groups or known)]
 
-    return with_sound_cache(workspace, once)
+    recorded = with_sound_cache(workspace, once)
+    moving = [standing for group in recorded for standing in group.moving]
+    if offline or not moving or lacks_token(workspace):
+        return [group.view({}) for group in recorded]
+
+    async def live() -> Mapping[Address, RunState]:
+        async with aclosing(workspace.gateway()) as gateway:
+            runs, _ = await live_runs(workspace, gateway, moving)
+            return {address: run.state for address, run in runs.items()}
+
+    states = asyncio.run(live())
+    return [group.view(states) for group in recorded]
 
 
-def _view(store: StateReader, name: str, rollout: Rollout | None, progress: RolloutProgress | None) -> RolloutView:
-    members = store.members(name)
-    recorded = {record.address for record in store.records(members)}
-    states = {one.address: one.run_state for one in store.standings(NOT_SUCCEEDED, name) if one.address in members}
-    return RolloutView(
-        group=name,
-        rollout=rollout,
-        progress=progress,
-        released=len(members),
-        succeeded=len(recorded) - len(states),
-        failed=sum(state in _BADLY for state in states.values()),
-    )
+class _Recorded:
+    """What the state has of a group's rollout."""
+
+    def __init__(
+        self, store: StateReader, name: str, rollout: Rollout | None, progress: RolloutProgress | None
+    ) -> None:
+        self._group = name, rollout, progress
+        members = store.members(name)
+        self._released = len(members)
+        self._recorded = sum(1 for _ in store.records(members))
+        self._standings = [one for one in store.standings(NOT_SUCCEEDED, name) if one.address in members]
+        self.moving = [one for one in self._standings if one.run_state is None or not one.run_state.is_final]
+
+    def view(self, live: Mapping[Address, RunState]) -> RolloutView:
+        """How it stands, by the states that the server showed."""
+        states = Counter(live.get(one.address, one.run_state) for one in self._standings)
+        stale = [one.observed_at_ms for one in self.moving if one.address not in live]
+        name, rollout, progress = self._group
+        return RolloutView(
+            group=name,
+            rollout=rollout,
+            progress=progress,
+            released=self._released,
+            running=states[RunState.STARTED],
+            succeeded=self._recorded - len(self._standings) + states[RunState.SUCCESS],
+            failed=sum(states[state] for state in _BADLY),
+            stale=len(stale),
+            seen_at_ms=min((time_ms for time_ms in stale if time_ms is not None), default=None),
+        )
 
 
 def approve(workspace: Workspace, group: str) -> RolloutProgress:
@@ -107,7 +143,7 @@ def _steer(
     with workspace.lock(), closing(workspace.open_state()) as store:
         under_way = store.rollouts()
         _require([group], set(under_way))
-        progress = change(under_way[group], _view(store, group, None, under_way[group]).failed)
+        progress = change(under_way[group], _Recorded(store, group, None, under_way[group]).view({}).failed)
         workspace.commit(store, [PutProgress(progress)])
     return progress
 

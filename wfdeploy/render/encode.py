@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from wfdeploy.errors import several
 from wfdeploy.render.terminal import json_safe
 
 if TYPE_CHECKING:
@@ -49,6 +50,17 @@ def ago(time_ms: int, now_ms: int) -> str:
 def seen(time_ms: int | None, now_ms: int) -> str:
     """When something was last seen, exactly and relative to now."""
     return "never" if time_ms is None else f"{utc(time_ms)}, {ago(time_ms, now_ms)}"
+
+
+def stale_line(count: int, seen_at_ms: int | None, now_ms: int, refresh: str) -> str:
+    """That so many runs are shown as they were last seen (the longest unseen one then; None: never), and the command
+    that refreshes what is recorded."""
+    if seen_at_ms is None:
+        return (
+            f"{several(count)} {'was' if count == 1 else 'were'} never seen; `{refresh}` asks the server for the state."
+        )
+    are = "is shown as it was" if count == 1 else "are shown as they were"
+    return f"{several(count)} {are} last seen, {seen(seen_at_ms, now_ms)}; `{refresh}` asks the server for the state."
 
 
 def source_fields(source: Source) -> dict[str, object]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from wfdeploy.errors import several
 from wfdeploy.model.observed import RunLog, RunState, Step, StepError, StepGroup
 from wfdeploy.model.status import LoggedRun, PastRun
-from wfdeploy.render.encode import document, utc
+from wfdeploy.render.encode import document, seen, stale_line, utc
 from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import WORDS, state_of
 from wfdeploy.render.width import Cell, inside, pad, table, wrap
@@ -150,8 +150,19 @@ def _error_lines(errors: Sequence[StepError], below: str, style: Style, width: i
             yield f"{below}  {' ' * len(when)}{style(line, Tone.BAD)}"
 
 
-def history_text(runs: Sequence[PastRun], style: Style = plain, *, width: int | None = None) -> Iterator[str]:
-    """A table of each address's runs, oldest first."""
+def history_text(
+    runs: Sequence[PastRun],
+    style: Style = plain,
+    *,
+    width: int | None = None,
+    now_ms: int = 0,
+    refresh: str = "wfdeploy refresh",
+) -> Iterator[str]:
+    """A table of each address's runs, oldest first.
+
+    now_ms: for how long ago runs were seen (our clock).
+    refresh: the command that records the states of runs.
+    """
     if not runs:
         yield "No runs are recorded.\n"
         return
@@ -162,11 +173,19 @@ def history_text(runs: Sequence[PastRun], style: Style = plain, *, width: int | 
             Cell(*state_of(run.record.run_state)),
             Cell(utc(run.record.created_at_ms or run.record.recorded_at_ms), Tone.FAINT),
             Cell(_until(run), Tone.FAINT),
+            Cell(seen(run.record.observed_at_ms, now_ms), Tone.FAINT),
             Cell(printable(run.record.workflow_run_id), Tone.FAINT),
         )
         for run in runs
     ]
-    yield from table(("ADDRESS", "GENERATION", "STATE", "STARTED", "UNTIL", "WORKFLOW RUN"), cells, style, width=width)
+    headings = ("ADDRESS", "GENERATION", "STATE", "STARTED", "UNTIL", "SEEN", "WORKFLOW RUN")
+    yield from table(headings, cells, style, width=width)
+    present = [run.record for run in runs if run.ended is None]
+    stale = [one.observed_at_ms for one in present if one.run_state is None or not one.run_state.is_final]
+    if stale:
+        times = [time_ms for time_ms in stale if time_ms is not None]
+        line = stale_line(len(stale), min(times, default=None), now_ms, refresh)
+        yield "\n" + style(line, Tone.CHANGED) + "\n"
 
 
 def history_json(runs: Sequence[PastRun]) -> Iterator[str]:
@@ -196,6 +215,7 @@ def _past(run: PastRun) -> Mapping[str, object]:
         "createdAt": record.created_at_ms,
         "completedAt": record.completed_at_ms,
         "recordedAt": record.recorded_at_ms,
+        "lastSeenAt": record.observed_at_ms,
         "source": record.source,
         "ended": run.ended,
         "endedAt": run.ended_at_ms,

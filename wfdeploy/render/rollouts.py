@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from wfdeploy.errors import several
 from wfdeploy.model.blocking import Rollout, RolloutMode, RolloutProgress, RolloutStep, RolloutView
-from wfdeploy.render.encode import dump, utc
+from wfdeploy.render.encode import dump, stale_line, utc
 from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.width import Cell, table
 
@@ -18,8 +18,19 @@ _TONES = {
 }
 
 
-def text(views: Sequence[RolloutView], style: Style = plain, *, width: int | None = None) -> Iterator[str]:
-    """A table of rollouts by group."""
+def text(
+    views: Sequence[RolloutView],
+    style: Style = plain,
+    *,
+    width: int | None = None,
+    now_ms: int = 0,
+    refresh: str = "wfdeploy refresh",
+) -> Iterator[str]:
+    """A table of rollouts by group.
+
+    now_ms: for how long ago runs were seen (our clock).
+    refresh: the command that records the states of runs.
+    """
     if not views:
         yield "No group has a rollout.\n"
         return
@@ -34,6 +45,9 @@ def text(views: Sequence[RolloutView], style: Style = plain, *, width: int | Non
         for view in views
     ]
     yield from table(("GROUP", "ROLLOUT", "STEP", "RELEASED", "WAITS FOR"), cells, style, width=width)
+    if stale := sum(view.stale for view in views):
+        times = [view.seen_at_ms for view in views if view.seen_at_ms is not None]
+        yield "\n" + style(stale_line(stale, min(times, default=None), now_ms, refresh), Tone.CHANGED) + "\n"
 
 
 def json_text(views: Sequence[RolloutView]) -> str:
@@ -48,8 +62,11 @@ def fields(view: RolloutView) -> Mapping[str, object]:
         "group": view.group,
         "steps": None if view.rollout is None else len(view.rollout.steps),
         "released": view.released,
+        "running": view.running,
         "succeeded": view.succeeded,
         "failed": view.failed,
+        "stale": view.stale,
+        "lastSeenAt": view.seen_at_ms,
         "progress": None if progress is None else progress_fields(progress),
     }
 
@@ -111,8 +128,9 @@ def _step(view: RolloutView) -> str:
 def _runs(view: RolloutView) -> str:
     if view.progress is None:
         return ""
-    failed = f", {view.failed:,} failed" if view.failed else ""
-    return f"{several(view.released)}, {view.succeeded:,} succeeded{failed}"
+    counts = ((view.succeeded, "succeeded"), (view.running, "running"), (view.failed, "failed"))
+    some = [f"{count:,} {word}" for count, word in counts if count or word == "succeeded"]
+    return ", ".join((several(view.released), *some))
 
 
 def _waits(view: RolloutView) -> str:

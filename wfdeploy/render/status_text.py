@@ -11,7 +11,7 @@ from typing import TypeAlias
 from wfdeploy.errors import several
 from wfdeploy.model.address import group_of
 from wfdeploy.model.status import RowStatus, ShownState, StatusRow
-from wfdeploy.render.encode import seen, utc
+from wfdeploy.render.encode import seen, stale_line, utc
 from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import WORDS, state_of
 from wfdeploy.render.width import Cell, clip, display_width, inside, table, wrap
@@ -210,14 +210,8 @@ class _Shown:
         return lines
 
     def _stale(self, rows: Sequence[StatusRow]) -> str:
-        refresh = self._command("refresh", ())
         times = [row.seen_at_ms for row in rows if row.seen_at_ms is not None]
-        if not times:
-            are = "was never seen" if len(rows) == 1 else "were never seen"
-            return f"{several(len(rows))} {are}; `{refresh}` asks the server and records the answer."
-        are = "is shown as it was" if len(rows) == 1 else "are shown as they were"
-        oldest = seen(min(times), self._now_ms)
-        return f"{several(len(rows))} {are} last seen, {oldest}; `{refresh}` asks the server and records the answer."
+        return stale_line(len(rows), min(times, default=None), self._now_ms, self._command("refresh", ()))
 
     def _steps(self) -> Iterator[tuple[str, str]]:
         """The next commands to type, and what they are for."""

@@ -36,6 +36,7 @@ from wfdeploy.model.edits import (
     SetHead,
     is_about_triggers,
 )
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.run import Tally, term
 from wfdeploy.model.state import Ended, Record
 from wfdeploy.state import schedules_and_rollouts
@@ -198,17 +199,19 @@ class Editor:
 
     def _observe(self, edits: Iterable[Observe]) -> None:
         self._connection.executemany(
-            "UPDATE details SET observed_at_ms = CASE WHEN :state IS NULL OR run_state IS :state THEN observed_at_ms "
-            "ELSE :now END, run_state = coalesce(:state, run_state), "
+            "UPDATE details SET observed_at_ms = CASE WHEN :state IS NULL OR run_state IS :state AND NOT :runs "
+            "THEN observed_at_ms ELSE :now END, run_state = coalesce(:state, run_state), "
             "completed_at_ms = coalesce(:completed, completed_at_ms), dlq_id = coalesce(:dlq_id, dlq_id), "
             "handled = coalesce(:handled, handled) "
             "WHERE id = (SELECT details_id FROM records WHERE address = :address) "
-            "AND (run_state IS NOT coalesce(:state, run_state) OR handled IS NOT coalesce(:handled, handled) "
+            "AND (run_state IS NOT coalesce(:state, run_state) OR :runs AND observed_at_ms IS NOT :now "
+            "OR handled IS NOT coalesce(:handled, handled) "
             "OR dlq_id IS NOT coalesce(:dlq_id, dlq_id))",
             (
                 {
                     "address": edit.address,
                     "state": None if edit.run_state is None else edit.run_state.value,
+                    "runs": edit.run_state is RunState.STARTED,
                     "now": edit.observed_at_ms,
                     "completed": edit.completed_at_ms,
                     "dlq_id": edit.dlq_id,

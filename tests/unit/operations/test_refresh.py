@@ -9,6 +9,7 @@ from tests.support.workbench import group, run
 from wfdeploy.errors import StateError
 from wfdeploy.model.observed import RunState
 from wfdeploy.operations.refresh import refresh
+from wfdeploy.operations.status import status
 
 
 def test_states_are_recorded_and_what_changed_is_told(bench: VirtualBench) -> None:
@@ -28,6 +29,23 @@ def test_states_are_recorded_and_what_changed_is_told(bench: VirtualBench) -> No
             "g/b": RunState.FAILED,
         }
     assert refresh(bench.workspace, (), ()).asked == 0
+
+
+def test_a_run_that_still_runs_was_last_seen_now(bench: VirtualBench) -> None:
+    bench.remote.durations_s = (1000.0,)
+    bench.write(group("g", [run("a")]))
+    bench.apply()
+    seen: list[int] = []
+    for _ in range(3):
+        bench.pass_time(100)
+        assert len(refresh(bench.workspace, (), ()).turns) == (not seen)
+        with bench.open() as store:
+            (record,) = store.records()
+        assert record.run_state is RunState.STARTED
+        seen.append(record.observed_at_ms or 0)
+    assert seen == sorted(set(seen))
+    (row,) = status(bench.workspace, (), offline=True)
+    assert (row.seen_at_ms, row.is_live) == (seen[-1], False)
 
 
 def test_only_the_selected_runs_are_asked_for(bench: VirtualBench) -> None:

@@ -8,7 +8,10 @@ from tests.support.virtual import VirtualBench
 from tests.support.workbench import group, run
 from wfdeploy.errors import StateError, UsageError
 from wfdeploy.model.blocking import RolloutMode
+from wfdeploy.model.observed import RunState
 from wfdeploy.operations import rollouts
+from wfdeploy.operations.refresh import refresh
+from wfdeploy.operations.status import status
 
 
 @pytest.fixture
@@ -24,6 +27,33 @@ def test_how_far_it_is(bench: VirtualBench) -> None:
     assert (view.group, view.released, view.succeeded, view.failed) == ("g", 2, 0, 0)
     assert view.progress is not None
     assert view.progress.mode is RolloutMode.RUNNING
+
+
+def test_it_says_what_the_server_says_and_records_nothing(bench: VirtualBench) -> None:
+    bench.pass_time(100)
+    assert {row.run_state for row in status(bench.workspace, ())} == {RunState.SUCCESS}
+    with bench.open() as store:
+        serial = store.head().serial
+    (view,) = rollouts.status(bench.workspace, ())
+    assert (view.released, view.succeeded, view.running, view.stale) == (2, 2, 0, 0)
+    (offline,) = rollouts.status(bench.workspace, (), offline=True)
+    assert (offline.succeeded, offline.stale, offline.seen_at_ms) == (0, 2, None)
+    with bench.open() as store:
+        assert store.head().serial == serial
+
+
+def test_offline_it_says_when_the_runs_were_last_seen(bench: VirtualBench) -> None:
+    for one in bench.remote.runs:
+        one.ends_ms += 1_000_000
+    bench.pass_time(100)
+    refresh(bench.workspace, (), ())
+    (view,) = rollouts.status(bench.workspace, (), offline=True)
+    assert (view.running, view.succeeded, view.stale) == (2, 0, 2)
+    assert view.seen_at_ms is not None
+    bench.remote.badly = lambda _: True
+    bench.pass_time(1000)
+    (view,) = rollouts.status(bench.workspace, ())
+    assert (view.failed, view.running, view.stale) == (2, 0, 0)
 
 
 def test_an_approved_step_goes_on_with_the_next_apply(bench: VirtualBench) -> None:

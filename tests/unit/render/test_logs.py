@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from tests.golden_files import GOLDEN
@@ -64,7 +65,10 @@ LOG = RunLog(
     failure_errors=(StepError("404 Not Found", 404, NOON_MS, body="no route"),),
 )
 RUNS = [LoggedRun(RECORD, LOG), LoggedRun(RECORD, None)]
-PAST = [PastRun(RECORD, "resumed", NOON_MS + 1000), PastRun(RECORD)]
+PAST = [
+    PastRun(RECORD, "resumed", NOON_MS + 1000),
+    PastRun(replace(RECORD, run_state=RunState.STARTED, observed_at_ms=NOON_MS + 2000)),
+]
 TURNS = [
     StateChange(Address(HARM), "wfr_1", None, RunState.FAILED),
     StateChange(Address("g/b"), "wfr_2", RunState.STARTED, RunState.EXPIRED),
@@ -78,7 +82,8 @@ def test_logs(golden: Golden) -> None:
 
 
 def test_history(golden: Golden) -> None:
-    golden(GOLDEN / "history" / "two.txt", "".join(logs.history_text(PAST)))
+    later_ms = NOON_MS + 86_400_000
+    golden(GOLDEN / "history" / "two.txt", "".join(logs.history_text(PAST, now_ms=later_ms)))
     golden(GOLDEN / "history" / "two.json", "".join(logs.history_json(PAST)))
 
 

@@ -102,7 +102,10 @@ def test_a_large_screen_shows_every_run() -> None:
 @pytest.mark.parametrize(
     ("seen_at_ms", "said"),
     [
-        (NOON_MS, "1 run is shown as it was last seen, 2026-11-23 12:00:00Z, 2 h ago; `wfdeploy refresh` asks"),
+        (
+            NOON_MS,
+            "1 run is shown as it was last seen, 2026-11-23 12:00:00Z, 2 h ago; `wfdeploy refresh` asks the server",
+        ),
         (None, "1 run was never seen; `wfdeploy refresh` asks"),
     ],
 )

@@ -53,28 +53,33 @@ def rollout() -> None:
 @click.command(
     "status",
     cls=Command,
-    exits=(ExitCode.INVALID, ExitCode.STATE),
+    exits=(ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE),
     examples="""
         wfdeploy rollout status -e production
         wfdeploy rollout status migrate --output json
     """,
 )
 @click.argument("groups", metavar="[GROUP]...", nargs=-1, shell_complete=offering("groups"))
+@options.offline
 @options.target
 @options.view
-def status(app: App, target: TargetOptions, groups: Sequence[str]) -> None:
+def status(app: App, target: TargetOptions, groups: Sequence[str], offline: bool) -> None:
     """Show how far the rollouts are.
 
-    Reads the manifests and the state. Runs are shown as they were last observed; `wfdeploy refresh` updates them.
+    Reads the manifests and the state, and asks the server for released runs that may have changed, as `wfdeploy status`
+    does. Nothing is recorded: the next apply, or `wfdeploy refresh`, does that.
     """
     from wfdeploy.cli import surroundings
     from wfdeploy.operations import rollouts as operation
     from wfdeploy.render import rollouts as view
 
-    with surroundings.opened(app, target, online=False) as workspace:
-        views = operation.status(workspace, tuple(groups))
+    with surroundings.opened(app, target, online=not offline) as workspace:
+        views = operation.status(workspace, tuple(groups), offline=offline)
+        now_ms = workspace.clock.now_ms()
     output = app.output
-    output.show(view.json_text(views), view.text(views, output.style, width=output.width))
+    refresh = surroundings.command_line("refresh", target)
+    text = view.text(views, output.style, width=output.width, now_ms=now_ms, refresh=refresh)
+    output.show(view.json_text(views), text)
 
 
 def _steering(verb: str, done: str, help_: str) -> click.Command:

@@ -235,7 +235,7 @@ def logs(
 def history(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str]) -> None:
     """Show every run that an address had: triggered, resumed, restarted, replaced.
 
-    Read from the state; the server is not contacted. Runs are shown as they were last observed.
+    Read from the state; the server is not contacted. Runs are shown as they were last observed, with the time.
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
@@ -245,8 +245,11 @@ def history(app: App, target: TargetOptions, globs: Sequence[str], labels: Seque
 
     with surroundings.opened(app, target, online=False) as workspace:
         runs = operation.history(workspace, tuple(globs), tuple(labels))
+        now_ms = workspace.clock.now_ms()
     output = app.output
-    output.show(view.history_json(runs), view.history_text(runs, output.style, width=output.width))
+    refresh = surroundings.command_line("refresh", target)
+    text = view.history_text(runs, output.style, width=output.width, now_ms=now_ms, refresh=refresh)
+    output.show(view.history_json(runs), text)
 
 
 @click.command(
