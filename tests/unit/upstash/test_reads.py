@@ -148,7 +148,7 @@ def test_the_daily_limit_ends_a_listing_with_the_time_at_which_it_ends() -> None
     headers = {"RateLimit-Limit": "1000", "RateLimit-Reset": str(DATE_MS // 1000 + 36_000), "Date": DATE}
     with (
         ChaosServer([chaos.answer(429, {"error": "too many"}, headers)]) as server,
-        pytest.raises(RemoteFailure) as told,
+        pytest.raises(RemoteFailure) as err,
     ):
         listing(server)
     assert "listing runs: the account's daily limit is used up until 2026-11-24 00:00 UTC" in err.value.message
