@@ -66,6 +66,7 @@ _FORMS = {
     "Project uid": "lower-case letters, digits and hyphens",
     "Run name": "letters, digits, '.', '_' and '-', a letter or digit at both ends",
     "Workflow run id": "letters, digits, '.', '_' and '-'",
+    "Delimiter of cells": 'one character; a tab is written "\\t"',
     "Items": "a list, or one expression that gives a list",
     "Axis": "a list, or one expression that gives a list",
 }

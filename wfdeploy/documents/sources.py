@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from wfdeploy.files.access import (
+    CONFLICT_CODE,
+    CONFLICT_HINT,
+    CONFLICT_MESSAGE,
     LFS_CODE,
     LFS_HINT,
     LFS_MESSAGE,
+    ConflictSearch,
     escaped,
     is_lfs_pointer,
     read_given,
@@ -132,6 +136,10 @@ def decode(found: Found, data: bytes, *, name: str, cwd: Path, problems: list[Di
         return None
     if is_lfs_pointer(data):
         problems.append(_problem(LFS_CODE, LFS_MESSAGE, found.display, LFS_HINT))
+        return None
+    line = ConflictSearch().line_in(data)
+    if line is not None:
+        problems.append(_conflict(found.display, line, text))
         return None
     from wfdeploy.model.document import SourceFile
 
@@ -292,6 +300,15 @@ def _not_utf8(error: UnicodeDecodeError, display: str) -> Diagnostic:
     if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         message = "UTF-16, not UTF-8"
     return Diagnostic(code="not-utf8", message=message, place=place, hint="save the file with UTF-8 encoding")
+
+
+def _conflict(display: str, line: int, text: str) -> Diagnostic:
+    from wfdeploy.model.diagnostic import Diagnostic, Place
+
+    excerpt = text.split("\n", line)[line - 1].rstrip("\r")
+    return Diagnostic(
+        code=CONFLICT_CODE, message=CONFLICT_MESSAGE, place=Place(display, line), hint=CONFLICT_HINT, excerpt=excerpt
+    )
 
 
 def _problem(code: str, message: str, display: str, hint: str | None = None) -> Diagnostic:

@@ -61,6 +61,9 @@ def _wrong_kind(document: Document, schema: SchemaName) -> Finding | None:
             "project": ("a manifest is no project file", "groups of runs belong in files below manifests/"),
         }[schema]
         return Finding(document=document, path=("kind",), code="wrong-kind", message=message, hint=hint)
+    if kind == "Plan" and "formatVersion" in data:
+        message, hint = "this is a saved plan, and no manifest", "keep it elsewhere; 'wfdeploy apply FILE' applies it"
+        return Finding(document=document, path=("kind",), code="wrong-kind", message=message, hint=hint)
     if schema == "manifest" and "apiVersion" not in data and "kind" not in data:
         message = "this is no wfdeploy manifest: apiVersion and kind are missing"
         return Finding(document=document, path=(), code="not-a-manifest", message=message, hint=_BEGIN[schema])

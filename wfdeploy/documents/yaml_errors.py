@@ -103,7 +103,13 @@ def explain_yaml_error(error: YAMLError, source: SourceFile) -> Diagnostic:
     message, hint = _message_of(problem)
     if "did not find expected node content" in problem and not source.text[mark.index :].strip():
         message, hint = "the text ends inside brackets or braces", "a ']' or a '}' is missing"
-    if "\t" in excerpt[: len(excerpt) - len(excerpt.lstrip())][: column + 1]:
+    written = lines[mark.line] if mark.line < len(lines) else ""
+    indentation = written[: len(written) - len(written.lstrip())]
+    if "\t" in indentation and written.strip()[:1] in ("", "#"):
+        what = "before this comment" if written.strip() else "alone on this line"
+        message, hint, line, excerpt = f"a tab stands {what}", "remove it, or use spaces", mark.line + 1, written
+        column = indentation.index("\t") + 1
+    elif "\t" in excerpt[: len(excerpt) - len(excerpt.lstrip())][: column + 1]:
         message, hint = "a tab is used for indentation", "indent with spaces"
         column = excerpt.index("\t") + 1
     if isinstance(error, MarkedYAMLError) and context_mark is not None and context_mark.line + 1 < line:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator, Mapping
@@ -210,3 +211,39 @@ _LFS_VERSIONS = (
 def is_lfs_pointer(data: bytes) -> bool:
     """Whether this is the whole content of a Git LFS pointer. `LFS_POINTER_BYTES` of a file are enough."""
     return len(data) < LFS_POINTER_BYTES and data.startswith(_LFS_VERSIONS) and b"\noid " in data and b"\nsize " in data
+
+
+CONFLICT_CODE = "merge-conflict"
+CONFLICT_MESSAGE = "a merge conflict was left in this file"
+CONFLICT_HINT = "keep one of the two sides, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>"
+
+_CONFLICT = re.compile(rb"^(?:(<{7}) |(={7})\r?$|(>{7}) )", re.MULTILINE)
+
+
+class ConflictSearch:
+    """Looks for the marks that git leaves in a text where two sides of a merge differ.
+
+    complete: only all three of them count, in their order: the text may be about merges.
+    """
+
+    def __init__(self, *, complete: bool = False) -> None:
+        self._complete = complete
+        self._lines = 0
+        self._begun: int | None = None
+        self._in_second = False
+
+    def line_in(self, block: bytes) -> int | None:
+        """The line of a conflict (from 1), as soon as one is found in a block that begins where a line begins."""
+        if b"<<<<<<< " in block or b"=======" in block or b">>>>>>> " in block:
+            for match in _CONFLICT.finditer(block):
+                line = self._lines + block.count(b"\n", 0, match.start()) + 1
+                if match[1]:
+                    self._begun, self._in_second = line, False
+                    if not self._complete:
+                        return line
+                elif match[2]:
+                    self._in_second = self._begun is not None or not self._complete
+                elif self._in_second:
+                    return self._begun or line
+        self._lines += block.count(b"\n")
+        return None

@@ -147,3 +147,8 @@ def test_milliseconds_are_called_so() -> None:
     assert one.message == "notBefore is 1735689600000: these are milliseconds, and Unix seconds are meant"
     (other,) = diagnosed(f"{HEAD}  runs: [{{name: a, delay: 1735689600000}}]\n")
     assert other.message == "delay is 1735689600000; it must be at most 315360000"
+
+
+def test_a_saved_plan_is_called_so() -> None:
+    (one,) = diagnosed('{"kind": "Plan", "formatVersion": 1, "project": "p"}\n')
+    assert one.message == "this is a saved plan, and no manifest"

@@ -237,3 +237,12 @@ def test_a_descriptor_that_the_shell_opened_is_read(tmp_path: Path) -> None:
     assert sources.read_bytes(entry, stdin=None, problems=problems) == b"a: 1\n"
     os.close(reader)
     assert not problems
+
+
+def test_a_merge_conflict_is_told_with_its_line(tmp_path: Path) -> None:
+    text = "a: 1\n<<<<<<< HEAD\nb: 2\n=======\nb: 3\n>>>>>>> other\n"
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    problems: list[Diagnostic] = []
+    found = sources.Found("a.yaml", tmp_path / "a.yaml")
+    assert sources.read(found, root=tmp_path, cwd=tmp_path, stdin=None, problems=problems) is None
+    assert [(one.code, one.place.line, one.excerpt) for one in problems] == [("merge-conflict", 2, "<<<<<<< HEAD")]

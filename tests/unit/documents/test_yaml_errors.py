@@ -66,3 +66,18 @@ def test_an_expression_that_is_in_quotes_is_not_blamed(text: str) -> None:
     _, problems = read(text)
     assert "expression" not in problems[0].message
     assert "${{" not in (problems[0].hint or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "line"),
+    [
+        ("# a\n\t\n", "a tab stands alone on this line", 2),
+        ("# a\n \t # b\n", "a tab stands before this comment", 2),
+        ("a: 1\n\t# b\nc: 1\n", "a tab stands before this comment", 2),
+        ("a:\n\tb: 1\n", "a tab is used for indentation", 2),
+    ],
+)
+def test_tabs_have_a_sentence_for_each_place(text: str, message: str, line: int) -> None:
+    _, (problem, *_) = read(text)
+    assert problem.message.startswith(message)
+    assert problem.place.line == line

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from wfdeploy.errors import InvalidInput
 from wfdeploy.files.access import (
+    CONFLICT_CODE,
+    CONFLICT_HINT,
     LFS_CODE,
     LFS_HINT,
+    ConflictSearch,
     is_lfs_pointer,
     is_text,
     read_at_most,
@@ -68,6 +71,10 @@ class InputFiles:
                 raise FileProblem("message-too-big", message)
             if is_lfs_pointer(data):
                 raise FileProblem(LFS_CODE, f"{shown} is a Git LFS pointer, not the file itself", LFS_HINT)
+            line = ConflictSearch(complete=True).line_in(data)
+            if line is not None:
+                message = f"a merge conflict was left in {shown}, in line {line}"
+                raise FileProblem(CONFLICT_CODE, message, CONFLICT_HINT)
             try:
                 content = data.decode("utf-8")
             except UnicodeDecodeError as error:

@@ -162,7 +162,7 @@ def open_rows(
             evaluation.add(path, "no-rows", message, "keep one of them" if given else "give one of them")
         raise NoRows
     if given == ["items"]:
-        for field in ("format", "sha256"):
+        for field in ("format", "delimiter", "sha256"):
             if field in for_each:
                 evaluation.add((*path, field), "only-for-files", f"{field} is for rows of a file", "remove it")
         path = (*path, "items")
@@ -177,11 +177,14 @@ def open_rows(
     except FileProblem as problem:
         evaluation.add(at, problem.code, problem.message, problem.hint)
         raise NoRows from problem
+    if "delimiter" in for_each and form not in ("csv", "tsv"):
+        message = f"delimiter is for CSV and TSV files, and this is read as {form}"
+        evaluation.add((*path, "delimiter"), "only-for-tables", message, "remove it, or give format: csv")
     folder = os.path.dirname(evaluation.document.source.display)  # noqa: PTH120 - text as typed
     display = os.path.normpath(os.path.join(folder, text))  # noqa: PTH118
     try:
         with files.open_data(found, name) as stream:
-            rows = _reader(form, stream, display, CellTypes(schema), files=files, numbers=evaluation.numbers)
+            rows = _reader(form, stream, display, for_each, files=files, numbers=evaluation.numbers)
             yield RowSet(rows, rules, display=display, path=at, skips=skips, name=name)
             pinned = for_each.get("sha256")
             digest = stream.finish()
@@ -195,13 +198,21 @@ def open_rows(
 
 
 def _reader(
-    form: str, stream: DataStream, display: str, types: CellTypes, *, files: InputFiles, numbers: NumberFormat
+    form: str,
+    stream: DataStream,
+    display: str,
+    for_each: Mapping[str, Any],
+    *,
+    files: InputFiles,
+    numbers: NumberFormat,
 ) -> Rows:
     match form:
         case "csv" | "tsv":
             from wfdeploy.manifests.expand.data.delimited import DelimitedRows
 
-            return DelimitedRows(stream, "," if form == "csv" else "\t", types, files.max_body_bytes)
+            return DelimitedRows(
+                stream, form, for_each.get("delimiter"), CellTypes(for_each.get("rowSchema")), files.max_body_bytes
+            )
         case "jsonl":
             from wfdeploy.manifests.expand.data.json_rows import JsonLines
 

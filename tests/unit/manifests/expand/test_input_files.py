@@ -56,3 +56,16 @@ def test_too_big_a_file_is_not_read(project: Path) -> None:
     with pytest.raises(FileProblem) as caught:
         InputFiles(project, 3).read_body(project, "payload.json")
     assert caught.value.code == "message-too-big"
+
+
+def test_a_body_with_a_whole_merge_conflict_is_refused(project: Path) -> None:
+    (project / "a.md").write_text("a\n<<<<<<< HEAD\nb\n=======\nc\n>>>>>>> other\n", encoding="utf-8")
+    with pytest.raises(FileProblem, match=r"a merge conflict was left in \.\./a\.md, in line 2") as caught:
+        InputFiles(project, 100).read_body(project / "manifests", "../a.md")
+    assert caught.value.code == "merge-conflict"
+
+
+@pytest.mark.parametrize("text", ["Title\n=======\n", "<<<<<<< x\n", ">>>>>>> x\n=======\n<<<<<<< x\n", " <<<<<<< x\n"])
+def test_a_body_that_only_looks_like_one_is_sent(project: Path, text: str) -> None:
+    (project / "a.md").write_text(text, encoding="utf-8")
+    assert InputFiles(project, 100).read_body(project / "manifests", "../a.md") == ("a.md", text)

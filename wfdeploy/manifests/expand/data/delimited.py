@@ -151,14 +151,18 @@ _NUL = BadRow("bad-row", "the row holds a NUL character")
 
 
 class DelimitedRows:
-    """Rows of a CSV or TSV file. A record is a list of cells, each of at most `most` characters."""
+    """Rows of a CSV or TSV file. A record is a list of cells, each of at most `most` characters.
+
+    delimiter: as the author gave it; None for that of the format.
+    """
 
     uniform = True
     shares_lines = False
 
-    def __init__(self, stream: DataStream, delimiter: str, types: CellTypes, most: int) -> None:
+    def __init__(self, stream: DataStream, form: str, delimiter: str | None, types: CellTypes, most: int) -> None:
         self._stream = stream
-        self._delimiter = delimiter
+        self._delimiter = delimiter or _DELIMITERS[form]
+        self._is_given = delimiter is not None
         self._types = types
         self._most = most
         self._columns: list[str] = []
@@ -203,14 +207,31 @@ class DelimitedRows:
         if type(record) is BadRow:
             return record
         if len(record) != len(columns):
-            message = f"the row has {_cells(len(record))}, the header {len(columns):,}"
-            return BadRow("ragged-row", message, "quote cells that hold the delimiter")
+            return self._ragged(record)
         if self._suspect and (problem := _looked_at(record)) is not None:
             return problem
         row: dict[str, object] = dict(zip(columns, record, strict=True))
         for column, types in self._typed:
             row[column] = typed(row[column], types)  # type: ignore[arg-type]  # cells are text until here
         return row
+
+    def _ragged(self, record: list[str]) -> BadRow:
+        expected = len(self._columns)
+        message = f"the row has {_cells(len(record))}, the header {expected:,}"
+        if len(record) > expected:
+            return BadRow("ragged-row", message, f"quote cells that hold {_shown(self._delimiter)}")
+        hint = f"an empty cell is written too, between two {_shown(self._delimiter)}"
+        if any("\n" in cell for cell in record):
+            hint = (
+                "a quote takes in all up to the next one, ends of lines too: close it, or write it twice within a cell"
+            )
+        elif any('"' in cell for cell in record):
+            hint += "; a quote within a quoted cell is written twice"
+        elif (other := _other_delimiter(record, self._delimiter)) is not None:
+            hint = f"the cells of this row seem to be separated by {_shown(other)}; the header's are by " + _shown(
+                self._delimiter
+            )
+        return BadRow("ragged-row", message, hint)
 
     def shown(self, record: Any) -> str:
         if not isinstance(record, list):
@@ -229,6 +250,13 @@ class DelimitedRows:
     def _head(self, header: list[str], line: int) -> None:
         if self._suspect and (problem := _looked_at(header)) is not None:
             raise FileProblem(problem.code, problem.message.replace("row", "header"), problem.hint, line)
+        if len(header) <= 2 and header[0].lower()[:4] == "sep=" and len("".join(header)) <= 5:
+            hint = "remove the line, and give forEach.delimiter where it isn't the usual one"
+            raise FileProblem(
+                "bad-header", f"the first line, {header[0]!r}, is one of Excel's and no header", hint, line
+            )
+        if len(header) == 1 and not self._is_given:
+            _require_one_column(header[0], self._delimiter, line)
         seen: set[str] = set()
         for number, name in enumerate(header, start=1):
             if not name:
@@ -238,6 +266,32 @@ class DelimitedRows:
             seen.add(name)
         self._columns = header
         self._typed = self._types.of(header)
+
+
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+_USUAL = (";", "\t", ",", "|")
+_NAMES = {"\t": "tabs", ",": "commas", ";": "semicolons"}
+
+
+def _shown(delimiter: str) -> str:
+    """A delimiter for people: several of it."""
+    return _NAMES.get(delimiter, f"{delimiter!r}")
+
+
+def _other_delimiter(record: list[str], own: str) -> str | None:
+    """What separates the cells of a record that has only one, if its own delimiter doesn't."""
+    return next((one for one in _USUAL if one != own and one in record[0]), None) if len(record) == 1 else None
+
+
+def _require_one_column(name: str, own: str, line: int) -> None:
+    """Raises: `FileProblem` where the only column's name looks like several names."""
+    other = _other_delimiter([name], own)
+    if other is None:
+        return
+    written = '"\\t"' if other == "\t" else f'"{other}"'
+    message = f"the header is one column, {cut(name)!r}: its cells seem to be separated by {_shown(other)}"
+    hint = f"give forEach.delimiter: {written}; for one column of this name, delimiter: "
+    raise FileProblem("bad-header", message, hint + ('"\\t"' if own == "\t" else f'"{own}"'), line)
 
 
 def _is_blank(cells: list[str]) -> bool:

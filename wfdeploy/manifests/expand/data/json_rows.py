@@ -90,10 +90,20 @@ class JsonLines:
                 record.encode()
             except UnicodeEncodeError:
                 return BadRow("row-not-utf8", "the row is not UTF-8", "save the file as UTF-8")
-        return self._read(record)
+        row = self._read(record)
+        return _of_a_list(record.strip(), row) if type(row) is BadRow else row
 
     def shown(self, record: Any) -> str:
         return cut(str(record).strip()[:1000]).encode(errors="replace").decode()
+
+
+def _of_a_list(line: str, problem: BadRow) -> BadRow:
+    """What is wrong with a line that isn't JSON: it may be written as in a list."""
+    if line in ("[", "]", "],"):
+        return BadRow("bad-row", "the row is a bracket of a list", "a file that holds one JSON list has format: json")
+    if line.endswith(","):
+        return BadRow("bad-row", "the row ends with a comma", "rows of JSON Lines have nothing between them: remove it")
+    return problem
 
 
 class JsonList:

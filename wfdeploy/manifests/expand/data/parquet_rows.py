@@ -69,6 +69,10 @@ class ParquetRows:
                         for number, row in enumerate(part.to_pylist(), start=number + 1):  # noqa: B020 - it goes on counting
                             yield number, row
         except (pyarrow.ArrowException, ValueError, OverflowError) as error:
+            if "anosecond" in str(error) and "pandas" in str(error):
+                message = "it holds a time with nanoseconds, which can't be read without pandas"
+                hint = "store the column in microseconds, or as text; or install pandas"
+                raise FileProblem("nanoseconds", message, hint) from error
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise FileProblem("data-file-broken", f"the file can't be read as Parquet: {reason}") from error
 

@@ -11,7 +11,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, cast
 
-from wfdeploy.files.access import LFS_CODE, LFS_HINT, LFS_MESSAGE, LFS_POINTER_BYTES, is_lfs_pointer, open_regular
+from wfdeploy.files.access import (
+    CONFLICT_CODE,
+    CONFLICT_HINT,
+    CONFLICT_MESSAGE,
+    LFS_CODE,
+    LFS_HINT,
+    LFS_MESSAGE,
+    LFS_POINTER_BYTES,
+    ConflictSearch,
+    is_lfs_pointer,
+    open_regular,
+)
 
 BLOCK_BYTES = 256 * 1024
 
@@ -47,6 +58,13 @@ def too_much() -> FileProblem:
     """The problem of a file that unpacks to more than it may."""
     message = f"the file unpacks to more than {MAX_RATIO} times its size"
     return FileProblem("data-file-too-big", message, "this is no data that anyone would send")
+
+
+def require_no_conflict(block: bytes, search: ConflictSearch) -> None:
+    """Raises: `FileProblem` for what git left of a merge."""
+    line = search.line_in(block)
+    if line is not None:
+        raise FileProblem(CONFLICT_CODE, CONFLICT_MESSAGE, CONFLICT_HINT, line)
 
 
 class _Reader(Protocol):
@@ -125,6 +143,7 @@ class DataStream:
             message = f"the file holds more than {MAX_WHOLE_BYTES >> 20} MiB, and this format is read as a whole"
             raise FileProblem("data-file-too-big", message, "use JSON Lines or CSV, which are read row by row")
         data = _without_mark(data)
+        require_no_conflict(data, ConflictSearch())
         try:
             return data.decode()
         except UnicodeDecodeError as error:
@@ -137,6 +156,7 @@ class DataStream:
         pending: list[bytes] = []
         held = total = 0
         first = True
+        conflicts = ConflictSearch()
         with self._unpacked() as unpacked:
             while block := unpacked.read(BLOCK_BYTES):
                 total += len(block)
@@ -151,11 +171,15 @@ class DataStream:
                     if held > MAX_LINE_BYTES:
                         raise FileProblem("row-too-long", f"a line has more than {MAX_LINE_BYTES >> 20} MiB")
                     continue
-                yield b"".join((*pending, block[:cut])) if pending else block[:cut]
+                whole = b"".join((*pending, block[:cut])) if pending else block[:cut]
+                require_no_conflict(whole, conflicts)
+                yield whole
                 pending = [block[cut:]]
                 held = len(block) - cut
         if held:
-            yield b"".join(pending)
+            whole = b"".join(pending)
+            require_no_conflict(whole, conflicts)
+            yield whole
 
     @contextmanager
     def _unpacked(self) -> Iterator[_Reader]:

@@ -218,3 +218,69 @@ def test_rows_across_blocks_are_whole(tmp_path: Path) -> None:
     assert found.told == []
     assert found.bodies == [{"id": str(n), "x": f"{cell}\r\n{n}"} for n in range(count)]
     assert found.runs[-1][1].source.row == 2 * count
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "more"),
+    [
+        ("a.csv", b"id;n\na;1,5\n", ', delimiter: ";"'),
+        ("a.csv", b"id\tn\na\t1,5\n", ', delimiter: "\\t"'),
+        ("a.csv", b"id|n\na|1,5\n", ", delimiter: '|'"),
+        ("a.tsv", b'id,n\na,"1,5"\n', ', delimiter: ","'),
+        ("a.txt", b'id;n\n"a";"1,5"\n', ', format: csv, delimiter: ";"'),
+    ],
+)
+def test_the_delimiter_may_be_given(tmp_path: Path, name: str, content: bytes, more: str) -> None:
+    found = from_file(tmp_path, name, content, more=more)
+    assert found.told == []
+    assert found.bodies == [{"id": "a", "n": "1,5"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message", "hint"),
+    [
+        ("a.csv", b"id;n\na;1\n", "semicolons", 'give forEach.delimiter: ";"'),
+        ("a.csv", b"id\tn\na\t1\n", "tabs", 'give forEach.delimiter: "\\t"'),
+        ("a.csv", b'"id|n"\na|1\n', "'|'", 'give forEach.delimiter: "|"'),
+        ("a.tsv", b"id,n\na,1\n", "commas", 'give forEach.delimiter: ","'),
+    ],
+)
+def test_another_delimiter_is_named(tmp_path: Path, name: str, content: bytes, message: str, hint: str) -> None:
+    found = from_file(tmp_path, name, content)
+    assert found.told == [f"{name}:1 bad-header"]
+    assert found.diagnostics[0].message.endswith(f"its cells seem to be separated by {message}")
+    assert (found.diagnostics[0].hint or "").startswith(hint)
+
+
+def test_one_column_may_have_any_name(tmp_path: Path) -> None:
+    found = from_file(tmp_path, "a.csv", b"id;n\na\n", more=", delimiter: ','", key="row['id;n']")
+    assert (found.told, found.bodies) == ([], [{"id;n": "a"}])
+
+
+@pytest.mark.parametrize("more", ["", ', delimiter: ";"'])
+def test_a_first_line_of_excel_is_no_header(tmp_path: Path, more: str) -> None:
+    found = from_file(tmp_path, "a.csv", b"sep=;\r\nid;n\r\na;1\r\n", more=more)
+    assert found.diagnostics[0].message.endswith("is one of Excel's and no header")
+
+
+def test_a_delimiter_is_for_tables_only(tmp_path: Path) -> None:
+    assert from_file(tmp_path, "a.json", b'[{"id": 1}]', more=', delimiter: ";"').told == ["m.yaml:8 only-for-tables"]
+
+
+@pytest.mark.parametrize(
+    ("row", "hint"),
+    [
+        (b"a,1,2,3", "quote cells that hold commas"),
+        (b"a,1", "an empty cell is written too, between two commas"),
+        (b'a,"1""', "a quote that"),
+        (b'"a,1\nb",2', "a quote takes in all up to the next one"),
+        (
+            b'"a "" b",1',
+            "an empty cell is written too, between two commas; a quote within a quoted cell is written twice",
+        ),
+        (b"a;1;2", "the cells of this row seem to be separated by semicolons; the header's are by commas"),
+    ],
+)
+def test_a_row_of_another_length_says_what_may_be_wrong(tmp_path: Path, row: bytes, hint: str) -> None:
+    (one,) = from_file(tmp_path, "a.csv", b"id,n,m\n" + row + b"\n").diagnostics
+    assert (one.hint or "").startswith(hint) or one.message.startswith(hint)

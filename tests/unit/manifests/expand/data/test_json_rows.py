@@ -110,3 +110,17 @@ def test_large_numbers_may_be_keys_and_text_and_no_values(tmp_path: Path) -> Non
     found = from_file(tmp_path, "a.jsonl", b'{"id": 9007199254740993}\n{"id": 1e999}\n')
     assert found.told == ["a.jsonl:1 not-a-json-number", "a.jsonl:2 bad-key"]
     assert found.diagnostics[0].hint == "send it as text: ${{ row.NAME | string }}"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b'{"id": "a"},', "the row ends with a comma"),
+        (b'  {"id": "a"} , \r', "the row ends with a comma"),
+        (b"[", "the row is a bracket of a list"),
+        (b"]", "the row is a bracket of a list"),
+    ],
+)
+def test_a_line_as_in_a_list_says_so(tmp_path: Path, line: bytes, message: str) -> None:
+    (one,) = from_file(tmp_path, "a.jsonl", b'{"id": "b"}\n' + line + b"\n").diagnostics
+    assert (one.message, one.place.line) == (message, 2)

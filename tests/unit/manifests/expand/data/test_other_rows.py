@@ -178,3 +178,11 @@ def test_a_parquet_footer_that_pyarrow_stumbles_over_is_told(tmp_path: Path) -> 
         for byte in (0, 1, whole[position] ^ 1):
             content = whole[:position] + bytes((byte,)) + whole[position + 1 :]
             from_file(tmp_path, "a.parquet", content)
+
+
+@pytest.mark.parametrize("kind", [pyarrow.timestamp("ns"), pyarrow.time64("ns")])
+def test_nanoseconds_have_a_sentence_of_their_own(tmp_path: Path, kind: pyarrow.DataType) -> None:
+    found = from_file(tmp_path, "a.parquet", packed({"id": ["a"], "t": pyarrow.array([1001], type=kind)}))
+    assert found.told in (["m.yaml:8 nanoseconds"], []), "with pandas it can be read"
+    even = from_file(tmp_path, "b.parquet", packed({"id": ["a"], "t": pyarrow.array([1000], type=kind)}))
+    assert even.told == []

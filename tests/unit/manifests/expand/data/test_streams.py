@@ -104,3 +104,31 @@ def test_an_extra_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.M
         found = from_file(tmp_path, name, b"x")
         assert [one.code for one in found.diagnostics] == ["missing-extra"]
         assert f"wfdeploy[{extra}]" in (found.diagnostics[0].hint or "")
+
+
+CONFLICT = b"<<<<<<< HEAD\n%s\n=======\n%s\n>>>>>>> other\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("a.csv", b"id,n\na,1\n" + CONFLICT % (b"b,2", b"b,3"), 3),
+        ("a.csv", CONFLICT % (b"id,n", b"id,m") + b"a,1\n", 1),
+        ("a.csv", b"id\r\na\r\n" + CONFLICT.replace(b"\n", b"\r\n") % (b"b", b"c"), 3),
+        ("a.csv", b"id\na\n=======\nb\n>>>>>>> other\n", 5),
+        ("a.csv", b'id,n\na,"\n' + CONFLICT % (b"b", b"c") + b'"\n', 3),
+        ("a.csv", b"id\n" + b"a\n" * 200_000 + CONFLICT % (b"b", b"c"), 200_002),
+        ("a.tsv", b"id\tn\na\t1\n" + CONFLICT % (b"b\t2", b"b\t3"), 3),
+        ("a.jsonl", b'{"id": 1}\n' + CONFLICT % (b"{}", b"{}"), 2),
+        ("a.json", b'[{"id": 1}\n' + CONFLICT % (b"", b"") + b"]", 2),
+        ("a.yaml", b"- id: 1\n" + CONFLICT % (b"- id: 2", b"- id: 3"), 2),
+    ],
+)
+@pytest.mark.parametrize("more", ["", ", onBadRow: skip"])
+def test_what_a_merge_left_is_never_data(tmp_path: Path, name: str, content: bytes, line: int, more: str) -> None:
+    assert from_file(tmp_path, name, content, more=more).told[-1:] == [f"{name}:{line} merge-conflict"]
+
+
+def test_text_with_such_lines_is_no_conflict(tmp_path: Path) -> None:
+    content = b'id,n\na,"Title\n=======\n"\nb,">>>>>>>\n >>>>>>> x\n<<<<<<<<<<"\n'
+    assert from_file(tmp_path, "a.csv", content).told == []
