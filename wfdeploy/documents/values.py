@@ -312,19 +312,26 @@ _EMPTY_PART = re.compile(r"(?<!:)//")
 _ALSO_HERE = ("host.docker.internal", "0.0.0.0")  # noqa: S104 - a name of this machine in URLs
 
 
-def url_warnings(what: str, url: Text, *, loopback: bool) -> Iterator[Problem]:
-    """Yield what is probably not meant with a URL that can be a destination. `loopback`: it may be this machine."""
-    text = _plain(url)[0]
-    match = _AUTHORITY.match(text)
+def url_warnings(what: str, url: Text, *, loopback: bool) -> tuple[Problem, ...]:
+    """What is probably not meant with a URL that can be a destination. `loopback`: it may be this machine."""
+    text = url if isinstance(url, str) else _plain(url)[0]
+    match = None if loopback and text.count("//") == 1 else _AUTHORITY.match(text)  # nearly all have one
     if match is None:
-        return
+        return ()
+    found = []
     if _EMPTY_PART.search(text[match.end() :].partition("?")[0]) is not None:
         hint = "a variable that ends in '/' was joined with a path that begins with one: remove one of the two"
-        yield Problem("double-slash", f"{what} has '//' in its path: {url}", hint)
-    name = "" if loopback else urlsplit(match[0]).hostname or ""
-    if name and (is_loopback(name) or name in _ALSO_HERE):
+        found.append(Problem("double-slash", f"{what} has '//' in its path: {url}", hint))
+    if not loopback and _is_this_machine(match[0]):
         hint = "the server calls its own machine there; the environment 'local' is for endpoints on this one"
-        yield Problem("loopback-destination", f"{what} names this machine: {url}", hint)
+        found.append(Problem("loopback-destination", f"{what} names this machine: {url}", hint))
+    return tuple(found)
+
+
+@lru_cache(maxsize=1000)
+def _is_this_machine(origin: str) -> bool:
+    name = urlsplit(origin).hostname or ""
+    return is_loopback(name) or name in _ALSO_HERE
 
 
 def is_loopback(host: str) -> bool:

@@ -117,7 +117,7 @@ class Rules:
         self._groups: dict[str, Document] = {}
         self._names: dict[str, tuple[Document, int]] = {}
         self._own_ids = OwnIds()
-        self._urls: dict[tuple[str, Text], tuple[Problem | None, tuple[Problem, ...]]] = {}
+        self._urls: dict[tuple[str, Text], tuple[tuple[Problem, Severity], ...]] = {}
         self._sound: dict[int, object] = {}  # by id: what nothing is wrong with of this document
         self._shared: dict[int, object] = {}  # by id: templates that nothing is wrong with, and their parts
 
@@ -218,22 +218,24 @@ class Rules:
             hint = "give spec.destination, or a destination in the run"
             self._note(document, _path(index), Problem("no-destination", "the run has no destination", hint))
             return
-        at = (*_path(index), "destination") if own.get("destination") is not None else ("spec", "destination")
-        self._url(document, at, "destination", destination)
+        found = self._url("destination", destination)
+        if found:
+            at = (*_path(index), "destination") if own.get("destination") is not None else ("spec", "destination")
+            for problem, severity in found:
+                self._note(document, at, problem, severity=severity)
 
-    def _url(self, document: Document, path: FieldPath, what: str, url: Text) -> None:
+    def _url(self, what: str, url: Text) -> tuple[tuple[Problem, Severity], ...]:
         key = (what, url)
-        if key not in self._urls:
+        found = self._urls.get(key)
+        if found is None:
             if len(self._urls) > _MOST_KEPT:
                 self._urls.clear()
             problem = url_problem(what, url, insecure=self._insecure)
-            warnings = () if problem is not None else tuple(url_warnings(what, url, loopback=self._loopback))
-            self._urls[key] = problem, warnings
-        problem, warnings = self._urls[key]
-        if problem is not None:
-            self._note(document, path, problem)
-        for warning in warnings:
-            self._note(document, path, warning, severity=Severity.WARNING)
+            found = () if problem is None else ((problem, Severity.ERROR),)
+            if problem is None and (warnings := url_warnings(what, url, loopback=self._loopback)):
+                found = tuple((warning, Severity.WARNING) for warning in warnings)
+            self._urls[key] = found
+        return found
 
     def _one_body(self, document: Document, path: FieldPath, fields: Mapping[str, Any]) -> None:
         given = [name for name in _BODIES if fields.get(name) is not None]
@@ -297,7 +299,8 @@ class Rules:
         for field, steps, problem in self._delivery_problems(own, delivery):
             self._note(document, (*_origin(index, own, field), *steps), problem)
         if delivery.failure_url is not None:
-            self._url(document, _origin(index, own, "failureUrl"), "failureUrl", delivery.failure_url)
+            for problem, severity in self._url("failureUrl", delivery.failure_url):
+                self._note(document, _origin(index, own, "failureUrl"), problem, severity=severity)
         self._headers(document, index, own, "failureHeaders", delivery.failure_headers)
         if self._noted == before:
             self._shared[id(delivery)] = delivery
