@@ -22,7 +22,8 @@ def page() -> str:
         (
             "`labels`",
             LABEL,
-            "joined by commas; the project's own label first, then the derived id where there is a `workflowRunId`",
+            "joined by commas; **the project's own label first**, then the derived id where there is a "
+            "`workflowRunId`, then yours",
             "wfdeploy.acme.prod,onboarding",
         ),
         *(
@@ -41,6 +42,11 @@ manifest leaves out is not sent, so that the service's own default applies.
 | manifest field | header | how it is written | example |
 |---|---|---|---|
 {table}
+
+**In an endpoint, `context.label` is the project's own label, not yours**: the JavaScript SDK has the first label there
+since 1.3, and before that all of them, joined by commas. The project's label stays first because wfdeploy finds its
+runs by it, also on a server that shows or filters by a run's first label only. What the workflow needs to know belongs
+into its `body` or `headers`.
 
 `destination` is sent as it is. A structured `body` is sent as its RFC 8785 (canonical JSON) text, `bodyText` and
 `bodyFile` as they are; `${{{{ secrets.NAME }}}}` is replaced by the secret's value at this point and not before.
