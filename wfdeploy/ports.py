@@ -78,6 +78,10 @@ class RunGateway(Protocol):
         `created_at_ms`: which of several runs that had an author's id (None: the newest).
         """
 
+    async def read_payload_digest(self, workflow_run_id: str, created_at_ms: int) -> str | None:
+        """Digest the payload that a run began with, as the logs show it; None when they don't. Two runs with one digest
+        have the same payload. Raises: `RemoteFailure`."""
+
     def list_dead_letters(self, *, label: str, since_ms: int | None) -> AsyncIterator[Sequence[DeadLetter]]:
         """List the dead letters of runs that carry `label` and were created, or failed, at or after `since_ms` (server
         time, Unix ms; None: all), page by page, waiting out rate limits. Raises: `RemoteFailure`."""
@@ -146,6 +150,9 @@ class RecordReader(Protocol):
 
     def history(self, within: Iterable[Span] | None = None) -> Sequence[HistoryEntry]:
         """Former records, oldest first; with spans, one span after the other."""
+
+    def past_run_ids(self, workflow_run_ids: Collection[str]) -> Collection[str]:
+        """Those of these workflow run ids that former records have."""
 
     def tombstones(self) -> Iterator[tuple[str, str, int]]:
         """Generations that are used up and that no record tells: (address, fingerprint, generation), ordered."""

@@ -29,7 +29,7 @@ from wfdeploy.upstash.bulk_cancel import cancel_runs
 from wfdeploy.upstash.endpoint import base_url, is_loopback
 from wfdeploy.upstash.facts import FactBook, http_date_ms
 from wfdeploy.upstash.headers import LABEL
-from wfdeploy.upstash.logs import LogPage, read_letter_page, read_log_page, read_run
+from wfdeploy.upstash.logs import LogPage, read_letter_page, read_log_page, read_payload_digest, read_run
 from wfdeploy.upstash.reads import Budget, Cursors, Reader
 from wfdeploy.upstash.refusals import read_refusal
 from wfdeploy.upstash.replies import read_batch_reply, read_resume_reply
@@ -212,6 +212,18 @@ class UpstashGateway(RunGateway):
             if found is not None:
                 return found
         return None
+
+    async def read_payload_digest(self, workflow_run_id: str, created_at_ms: int) -> str | None:
+        what = "reading a run's payload"
+        query = urlencode({"groupBy": "workflowRunId", "workflowRunId": workflow_run_id, "count": _PAGE_RUNS})
+
+        def read(answer: Answer) -> str | None:
+            if answer.status != 200:
+                raise self._reader.refusal(what, answer)
+            return read_payload_digest(answer.body, workflow_run_id, created_at_ms)
+
+        budget = Budget(self._wait_budget_s)
+        return await self._reader.ask(what, "GET", f"/v2/workflows/logs?{query}", read=read, budget=budget)
 
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
         if not re.search(r"[A-Za-z0-9]", dlq_id):

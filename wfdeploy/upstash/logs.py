@@ -4,6 +4,7 @@ Sources: Workflow REST reference, "List Workflow Run Logs", "List Failed Workflo
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 
 from wfdeploy.model.observed import ObservedRun, RunLog, RunState, Step, StepError, StepGroup
 from wfdeploy.model.remote import DeadLetter
-from wfdeploy.model.workflow_id import RunIndex
+from wfdeploy.model.workflow_id import SAME_MS, RunIndex
 from wfdeploy.upstash.refusals import json_of, page_text
 
 _CURSOR_CHARACTERS = 16 * 1024
@@ -170,6 +171,22 @@ def read_run(
         failure=_text(failure.get("state"), scrub),
         failure_errors=_errors(failure, scrub),
     )
+
+
+def read_payload_digest(body: bytes, workflow_run_id: str, created_at_ms: int) -> str | None:
+    """Digest the payload of the requested run of a page; None where the page doesn't show it.
+
+    The first step of a run is its initial one, whose result is the payload. Raises: `UnreadableError` for the page.
+    """
+    page = read_log_page(body)
+    run = RunIndex(page.runs).recorded(workflow_run_id, created_at_ms)
+    if run is None or abs(run.created_at_ms - created_at_ms) > SAME_MS:
+        return None
+    groups = json_of(body)["runs"][page.runs.index(run)].get("steps")
+    match groups:
+        case [{"steps": [{"stepType": "Initial", "out": str() as payload}, *_]}, *_]:
+            return hashlib.sha256(payload.encode(errors="surrogatepass")).hexdigest()
+    return None
 
 
 def _groups(value: object, scrub: Callable[[str], str]) -> Iterator[StepGroup]:

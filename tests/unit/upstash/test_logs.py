@@ -9,7 +9,14 @@ import pytest
 
 from wfdeploy.model.observed import ObservedRun, RunState, StepError
 from wfdeploy.model.remote import DeadLetter
-from wfdeploy.upstash.logs import LogPage, UnreadableError, read_letter_page, read_log_page, read_run
+from wfdeploy.upstash.logs import (
+    LogPage,
+    UnreadableError,
+    read_letter_page,
+    read_log_page,
+    read_payload_digest,
+    read_run,
+)
 from wfdeploy.upstash.scrub import Scrubber
 
 RUN = {
@@ -210,3 +217,42 @@ def test_a_failed_failure_function_says_why() -> None:
     log = read_run(body, "wfr_a", None, scrub=str)
     assert log is not None
     assert [error.reason for error in log.failure_errors] == ["404 Not Found: no route"]
+
+
+def payload_digest(steps: object, created_at_ms: int = 1000) -> str | None:
+    return read_payload_digest(json.dumps({"runs": [RUN | {"steps": steps}]}).encode(), "wfr_a", created_at_ms)
+
+
+def initial(**fields: Any) -> list[Any]:
+    return [{"type": "sequential", "steps": [{"stepName": "init", "stepType": "Initial", **fields}]}]
+
+
+def test_equal_payloads_have_equal_digests() -> None:
+    first = payload_digest(initial(out='{"tenant":"acme"}'))
+    assert first is not None
+    assert first == payload_digest([*initial(out='{"tenant":"acme"}', headers={}), {"type": "next", "steps": []}])
+    assert first != payload_digest(initial(out='{"tenant":"globex"}'))
+    assert payload_digest(initial(out="")) is not None
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        None,
+        [],
+        [{}],
+        [{"steps": []}],
+        [{"steps": [{"stepType": "Run", "out": "1"}]}],
+        initial(),
+        initial(out=None),
+        initial(out={"a": 1}),
+    ],
+)
+def test_a_payload_that_is_not_shown_has_none(steps: object) -> None:
+    assert payload_digest(steps) is None
+
+
+def test_the_payload_of_another_run_is_not_taken() -> None:
+    body = json.dumps({"runs": [RUN | {"steps": initial(out="1")}]}).encode()
+    assert read_payload_digest(body, "wfr_b", 1000) is None
+    assert read_payload_digest(body, "wfr_a", 9_000_000) is None
