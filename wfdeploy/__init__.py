@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         Started,
         Waiting,
     )
-    from wfdeploy.model.observed import RunState
+    from wfdeploy.model.observed import Continuation, RunState
     from wfdeploy.model.options import ApplyOptions, StopFlag
     from wfdeploy.model.plan import ABSENT, Action, FieldChange
     from wfdeploy.model.status import Refreshed, RowStatus, StateChange, StatusRow
@@ -80,7 +80,7 @@ _HOMES = {
         "Started",
         "Waiting",
     ),
-    "model.observed": ("RunState",),
+    "model.observed": ("Continuation", "RunState"),
     "model.options": ("ApplyOptions", "StopFlag"),
     "model.plan": ("ABSENT", "Action", "FieldChange"),
     "model.status": ("Refreshed", "RowStatus", "StatusRow", "StateChange"),
@@ -95,6 +95,7 @@ __all__ = [
     "ApplyReport",
     "CacheDamaged",
     "Change",
+    "Continuation",
     "Diagnostic",
     "Event",
     "ExitCode",

@@ -15,7 +15,7 @@ import pytest
 import wfdeploy
 
 PUBLIC = [
-    "ABSENT", "Action", "ApplyOptions", "ApplyReport", "CacheDamaged", "Change", "Diagnostic", "Event",
+    "ABSENT", "Action", "ApplyOptions", "ApplyReport", "CacheDamaged", "Change", "Continuation", "Diagnostic", "Event",
     "ExitCode", "FieldChange", "Following", "Interrupted", "InvalidInput", "Listing", "Notice", "Outcome",
     "Place", "Plan", "Project", "Reading", "Refreshed", "RemoteFailure", "Result", "RowStatus", "RunState",
     "Settled", "Severity", "StalePlan", "Started", "StateError", "StateLocked", "StateUnusable", "StatusRow",

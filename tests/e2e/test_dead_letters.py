@@ -75,12 +75,17 @@ def test_an_entry_that_vanished_was_dealt_with_elsewhere(fleet: Fleet) -> None:
         assert "dead letters" not in fleet.log
 
 
-def test_it_is_not_asked_where_nothing_is_to_be_resumed(fleet: Fleet) -> None:
+def test_it_is_not_asked_where_nothing_is_to_be_resumed_or_restarted(fleet: Fleet) -> None:
     fail(fleet, 2, "report")
     fleet.apply(refresh=Refresh.ALL)
     assert "dead letters" not in fleet.log
     fleet.declare({"r000": FRAGILE, "r001": FRAGILE}, {"onFailure": {"action": "restart", "maxAttempts": 1}})
     assert fleet.apply() == {"triggered": 2}
+    assert fleet.log.count("dead letters") == 1, "they must still be there"
+    assert "payload" not in fleet.log
+    fleet.settle()
+    assert fleet.apply() == {"kept": 2}
+    assert fleet.apply() == {"kept": 2}
     assert "dead letters" not in fleet.log
 
 

@@ -125,6 +125,7 @@ class ModelServer(RunGateway):
     ignores_filters: bool = False
     tells_time: bool = True
     logs_tell_letters: bool = True
+    logs_tell_payloads: bool = True
     letter_listings: int = 0
     runs: list[ModelRun] = field(default_factory=list)
     late: list[tuple[int, list[Item]]] = field(default_factory=list)
@@ -303,7 +304,7 @@ class ModelServer(RunGateway):
         return self.ignores_filters or (run.label == label and (since_ms is None or run.created_ms >= since_ms))
 
     def _observed(self, run: ModelRun, now_ms: int) -> ObservedRun:
-        state = run.state(now_ms)
+        state = self.state_of(run, now_ms)
         return ObservedRun(
             workflow_run_id=run.run_id,
             state=state,
@@ -322,11 +323,18 @@ class ModelServer(RunGateway):
             DeadLetter(run.letter, run.run_id, run.created_ms, run.labels)
             for run in self.runs
             if run.letter is not None
-            and run.state(now_ms) is RunState.FAILED
+            and self.state_of(run, now_ms) is RunState.FAILED
             and self._is_asked_for(run, label, since_ms)
         ]
         for start in range(0, max(len(letters), 1), 3):
             yield letters[start : start + 3]
+
+    async def read_payload_digest(self, workflow_run_id: str, created_at_ms: int) -> str | None:
+        await self.clock.sleep(0.01)
+        if not self.logs_tell_payloads:
+            return None
+        runs = (run for run in self.runs if (run.run_id, run.created_ms) == (workflow_run_id, created_at_ms))
+        return next((f"digest of {run.body}" for run in runs), None)
 
     async def read_run(self, workflow_run_id: str, created_at_ms: int | None = None) -> RunLog | None:
         await self.clock.sleep(0.01)
@@ -376,8 +384,28 @@ class ModelServer(RunGateway):
             case Fault.UNAUTHORISED:
                 return Stop(401, "unauthorised")
 
+    def state_of(self, run: ModelRun, now_ms: int) -> RunState:
+        """How a run does at that time, as it is shown."""
+        return run.state(now_ms)
+
+    def _failed(self, letter: str, now_ms: int) -> ModelRun | None:
+        for run in self.runs:
+            if run.letter == letter and self.state_of(run, now_ms) is RunState.FAILED:
+                return run
+        return None
+
+    def continue_elsewhere(self, letter: str) -> str:
+        """Somebody resumes or restarts a failed run, in the console for instance. Return the id of the new run."""
+        now_ms = self.now_ms()
+        failed = self._failed(letter, now_ms)
+        assert failed is not None, "there is no such dead letter"
+        reply = self._revive(letter, failed.labels, now_ms)
+        assert isinstance(reply, Resumed)
+        self.runs[-1].foreign = True
+        return reply.workflow_run_id
+
     def _revive(self, letter: str, labels: Sequence[str], now_ms: int, visible_ms: int | None = None) -> ResumeReply:
-        failed = next((run for run in self.runs if run.letter == letter and run.state(now_ms) is RunState.FAILED), None)
+        failed = self._failed(letter, now_ms)
         if failed is None:
             return Gone("there is no such dead letter")
         if not self.keeps_letters:
@@ -393,6 +421,7 @@ class ModelServer(RunGateway):
                 ends_ms=now_ms + duration_ms,
                 visible_ms=now_ms + lag_ms if visible_ms is None else visible_ms,
                 labels=tuple(labels),
+                body=failed.body,
                 fails=self.failing(len(self.runs)),
                 letter=f"{len(self.runs)}-0",
             )

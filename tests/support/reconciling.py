@@ -56,6 +56,10 @@ class Tap(RunGateway):
         self.log.append("read")
         return await self.inner.read_run(workflow_run_id, created_at_ms)
 
+    async def read_payload_digest(self, workflow_run_id: str, created_at_ms: int) -> str | None:
+        self.log.append("payload")
+        return await self.inner.read_payload_digest(workflow_run_id, created_at_ms)
+
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
         self.log.append("resume")
         if self.lose("resume before it was sent"):

@@ -13,7 +13,7 @@ from tests.fakes.state_backend import crashing
 from tests.support.scratch import scratch
 from tests.support.workbench import Workbench
 from wfdeploy.model.blocking import unix_of
-from wfdeploy.model.observed import ObservedRun, RunState
+from wfdeploy.model.observed import RunState
 
 
 class EndingServer(ModelServer):
@@ -21,11 +21,9 @@ class EndingServer(ModelServer):
 
     badly: Callable[[str], bool] = staticmethod(lambda _: False)
 
-    def _observed(self, run: ModelRun, now_ms: int) -> ObservedRun:
-        seen = super()._observed(run, now_ms)
-        if seen.state is RunState.SUCCESS and self.badly(run.run_id):
-            return seen._replace(state=RunState.FAILED)
-        return seen
+    def state_of(self, run: ModelRun, now_ms: int) -> RunState:
+        state = super().state_of(run, now_ms)
+        return RunState.FAILED if state is RunState.SUCCESS and self.badly(run.run_id) else state
 
 
 class VirtualBench(Workbench):

@@ -315,7 +315,8 @@ _APPLY_LIMITS = (
     _limit(
         "--allow-retrigger",
         is_flag=True,
-        help="Allow more than 100 runs to be triggered again, and new runs that the server may know by another name.",
+        help="Allow more than 100 runs to be triggered again, new runs that the server may know by another name, and "
+        "failed ones that somebody may have restarted elsewhere.",
     ),
     _limit(
         "--allow-cancel",

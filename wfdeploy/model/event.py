@@ -84,6 +84,7 @@ class ApplyReport:
         RUN_STARTED are scheduled for later, or slow); None where runs were not followed.
     unsettled: what was waited for in vain.
     idle: see `Plan`.
+    unmet: how many requests were not carried out since somebody had handled the run elsewhere.
     """
 
     summary: Mapping[Outcome, int]
@@ -96,6 +97,7 @@ class ApplyReport:
     watched: Mapping[RunState, int] | None = None
     unsettled: str | None = None
     idle: str = ""
+    unmet: int = 0
 
     @property
     def is_done(self) -> bool:
@@ -119,6 +121,9 @@ class ApplyReport:
         if self.stopped is not None or any(self.summary.get(outcome, 0) for outcome in _NOT_DONE):
             touched = any(self.summary.get(outcome, 0) for outcome in _TOUCHED_THE_SERVER)
             return ExitCode.PARTIAL if touched else ExitCode.REMOTE
+        if self.unmet:
+            touched = any(self.summary.get(outcome, 0) for outcome in _TOUCHED_THE_SERVER)
+            return ExitCode.PARTIAL if touched else ExitCode.WITHHELD
         ended_badly = (RunState.FAILED, RunState.CANCELED)
         if self.watched is not None and any(self.watched.get(state, 0) for state in ended_badly):
             return ExitCode.PARTIAL
@@ -132,7 +137,14 @@ class ApplyReport:
         summary = dict.fromkeys(Outcome, 0)
         summary[Outcome.KEPT] = plan.summary[Action.KEEP]
         summary[Outcome.BLOCKED] = plan.summary[Action.BLOCKED]
-        return cls(summary=summary, results=(), drifted=plan.drifted, warnings=plan.warnings, idle=plan.idle)
+        return cls(
+            summary=summary,
+            results=(),
+            drifted=plan.drifted,
+            warnings=plan.warnings,
+            idle=plan.idle,
+            unmet=len(plan.unmet),
+        )
 
 
 @dataclass(frozen=True, slots=True)

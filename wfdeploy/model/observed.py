@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from wfdeploy.model.address import Address
 
 
 class RunState(Enum):
@@ -50,6 +53,26 @@ class ObservedRun(NamedTuple):
     url: str = ""
     labels: tuple[str, ...] = ()
     dlq_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continuation:
+    """What became of a failed run whose dead letter is gone: somebody resumed, restarted or deleted it elsewhere."""
+
+    address: Address
+    """Of the failed run."""
+
+    workflow_run_id: str
+    """Of the failed run."""
+
+    runs: tuple[ObservedRun, ...] = ()
+    """The runs that continue it, or may, oldest first; none where the server shows none."""
+
+    is_certain: bool = False
+    """Whether it surely goes on as the last of `runs`."""
+
+    is_past: bool = False
+    """Whether the address has had another run since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

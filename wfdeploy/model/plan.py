@@ -15,7 +15,7 @@ from wfdeploy.model.run import DesiredRun
 if TYPE_CHECKING:
     from wfdeploy.model.address import Address
     from wfdeploy.model.edits import Edit
-    from wfdeploy.model.observed import RunState
+    from wfdeploy.model.observed import Continuation, RunState
     from wfdeploy.model.run import DesiredRun, Source
     from wfdeploy.model.state import Attempt
     from wfdeploy.model.status import ShownState
@@ -96,6 +96,8 @@ class Change(NamedTuple):
     run_state: of the recorded run, where that is not as declared (it failed, was cancelled, or vanished).
     unclaimed: the workflow run id of a run that did the same under a name that nothing declares, where a new run may be
         that one.
+    in_doubt: why the failed run that this is about may go on already, since somebody handled it elsewhere; a start, or
+        what was requested and isn't done, needs a person's look.
     brief: `Plan.explained` has more for people, since finding out takes longer than all the rest.
     """
 
@@ -118,6 +120,7 @@ class Change(NamedTuple):
     cancels: str = ""
     run_state: RunState | None = None
     unclaimed: str = ""
+    in_doubt: str = ""
     brief: bool = False
 
     @property
@@ -222,6 +225,10 @@ class Plan:
     possibly_renamed: pairs (orphan, new address) with equal fingerprints.
     emptied: how many runs would be cancelled, by generator that is declared and makes no runs any more.
     possibly_triggered: pairs (workflow run id that no address stands for, new address) with equal fingerprints.
+    continuations: failed runs whose dead letters are gone, of which it is not certain as which run they go on, and
+        former runs that somebody continued.
+    in_doubt: (address, why) of runs that would be started again though somebody may have done so elsewhere.
+    unmet: (address, why) of requests that aren't carried out since somebody handled the run elsewhere.
     declared_again: how many triggers are of runs that were triggered before, and forgotten.
     notes: what there is to know of schedules and rollouts beside the changes.
     shard: `I/N` where the plan is about a part of all runs.
@@ -250,6 +257,9 @@ class Plan:
     possibly_renamed: tuple[tuple[Address, Address], ...] = ()
     emptied: Mapping[str, int] = field(default_factory=dict)
     possibly_triggered: tuple[tuple[str, Address], ...] = ()
+    continuations: tuple[Continuation, ...] = ()
+    in_doubt: tuple[tuple[Address, str], ...] = ()
+    unmet: tuple[tuple[Address, str], ...] = ()
     declared_again: int = 0
     manifests_digest: str = ""
     notes: tuple[str, ...] = ()

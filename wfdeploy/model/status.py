@@ -13,7 +13,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.observed import RunState
 
 if TYPE_CHECKING:
-    from wfdeploy.model.observed import RunLog
+    from wfdeploy.model.observed import Continuation, RunLog
     from wfdeploy.model.run import Source
     from wfdeploy.model.state import Record
 
@@ -184,22 +184,29 @@ class PastRun:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A run that is in another state than the recorded one. `before` is None where nothing was known."""
+    """A run that is in another state than the recorded one.
+
+    before: None where nothing was known.
+    continues: the failed run that it continues, where somebody resumed or restarted that one elsewhere.
+    """
 
     address: Address
     workflow_run_id: str
     before: RunState | None
     after: RunState
+    continues: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
     """What a refresh found.
 
-    asked: how many runs weren't known to have ended.
+    asked: how many runs weren't known to have ended, or had failed.
     states: how many of these are in which state now; None: the server didn't show them, which proves nothing.
+    continuations: failed runs whose dead letters are gone, where it isn't certain as which run they go on.
     """
 
     asked: int
     turns: Sequence[StateChange]
     states: Mapping[RunState | None, int]
+    continuations: Sequence[Continuation] = ()

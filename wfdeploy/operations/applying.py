@@ -16,9 +16,9 @@ from typing import Any
 from wfdeploy.errors import ExitCode, Interrupted, Withheld
 from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.edits import SetHead
-from wfdeploy.model.event import ApplyReport, Notice
+from wfdeploy.model.event import ApplyReport, Notice, Outcome
 from wfdeploy.model.options import ApplyRequest
-from wfdeploy.model.plan import Action, Plan, Refresh
+from wfdeploy.model.plan import Action, Plan, Refresh, RequestedAction
 from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.outgoing import gather_secrets, in_order_of_manifests, resume_requests, trigger_requests
 from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, ended, follow_through, round_after
@@ -198,6 +198,7 @@ class _Apply:
             resume_requests(plan, baseline, since_ms=since_ms, by=by),
             result.conclusions,
         )
+        report = replace(report, unmet=len(plan.unmet) + self._left_alone(report))
         if planned.is_whole_story:
             workspace.state_backend.mark_latest(baseline.store)
         return report
@@ -229,6 +230,12 @@ class _Apply:
         )
         for change in islice(idle, _MOST_REPORTED):
             self.workspace.listener(Notice(f"{change.address}: {change.reason}"))
+
+    def _left_alone(self, report: ApplyReport) -> int:
+        """How many runs that were to be resumed had lost their dead letters in the meantime."""
+        if self.selection.requested is not RequestedAction.RESUME or not report.summary[Outcome.KEPT]:
+            return 0
+        return sum(1 for result in report.results if result.outcome is Outcome.KEPT and result.error is not None)
 
     def _check_stop(self) -> None:
         if self.stop.requested:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfdeploy.errors import Withheld, several
-from wfdeploy.model.address import Address, group_of, moved_entry, whole_groups
+from wfdeploy.model.address import Address, group_of, moved_entry, shell_pattern, whole_groups
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Plan, RequestedAction, Selection, without_first_triggers
 from wfdeploy.model.project import Target
@@ -107,6 +107,8 @@ def require_consent(
             hint="a `moved:` entry from the former name keeps a run, `wfdeploy adopt --target ADDRESS` records it as "
             "triggered; if it is to be triggered, give --allow-retrigger",
         )
+    if plan.in_doubt and not options.allow_retrigger:
+        raise _doubtful(plan, would)
     again = plan.summary[Action.RETRIGGER] + plan.declared_again + later.retriggers
     renamed = len(plan.possibly_renamed)
     if again + renamed > MANY and not options.allow_retrigger:
@@ -129,3 +131,15 @@ def require_consent(
             f"{would} cancel {several(cancels)}, more than the limit of {MANY}",
             hint=f"{look}; if it is meant, give --allow-cancel",
         )
+
+
+def _doubtful(plan: Plan, would: str) -> Withheld:
+    """What stops the start of runs that may go on already."""
+    count, (address, why) = len(plan.in_doubt), plan.in_doubt[0]
+    which = address if count == 1 else f"{address} and {count - 1:,} more"
+    candidates = {one.address: one.runs[-1].workflow_run_id for one in plan.continuations if not one.is_past}
+    adopt = f"wfdeploy adopt --target {shell_pattern(address)} --run-id {candidates.get(address, 'ID')}"
+    return Withheld(
+        f"{would} start {which} again, which may be once too often: {why}",
+        hint=f"look in the console whether it goes on; if so, `{adopt}` records that; if not, give --allow-retrigger",
+    )

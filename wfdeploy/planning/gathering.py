@@ -27,6 +27,8 @@ class Gathered:
     possibly_renamed: list[tuple[Address, Address]] = field(default_factory=list)
     emptied: dict[str, int] = field(default_factory=dict)
     possibly_triggered: list[tuple[str, Address]] = field(default_factory=list)
+    in_doubt: list[tuple[Address, str]] = field(default_factory=list)
+    unmet: list[tuple[Address, str]] = field(default_factory=list)
     declared_again: int = 0
 
 
@@ -63,6 +65,8 @@ def gather(changes: Iterable[Change], inputs: Inputs) -> Gathered:
             else:
                 result.sends += 1
                 result.declared_again += change.action is Action.TRIGGER and change.generation > 1
+        if change.in_doubt:
+            (result.in_doubt if change.sends else result.unmet).append((change.address, change.in_doubt))
         result.summary[change.action] += 1
         if change.run_state is not None and change.action is Action.KEEP:
             result.drifted[change.run_state] = result.drifted.get(change.run_state, 0) + 1

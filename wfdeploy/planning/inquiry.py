@@ -9,6 +9,7 @@ from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Sending
 from wfdeploy.planning.listing.discovery import Discovery
 from wfdeploy.planning.listing.run_listing import RunListing
+from wfdeploy.planning.listing.successors import find_successors
 from wfdeploy.planning.plan_result import PlanResult
 from wfdeploy.planning.planner import Planner
 from wfdeploy.planning.questions import Questions
@@ -39,12 +40,18 @@ class Inquiry:
         listing = await self._until_due(result, await self._list(result.plan.sending, questions))
         while True:
             result = planner.plan(listing)
-            if listing.dead_letters is None and (missing := planner.missing_dead_letters()):
-                listing = replace(listing, dead_letters=await self._discovery.dead_letters(missing))
+            if listing.dead_letters is None and (failed := planner.failed_in_question()):
+                letters = await self._discovery.dead_letters([one.standing for one in failed])
+                successors = await find_successors(self._discovery, failed, letters, planner.baseline.store)
+                listing = replace(listing, dead_letters=letters, successors=successors)
             elif result.plan.sends and not self._covers(listing, result.plan.sending):
                 # The listing added runs to be sent, and more must be known about these.
                 questions = replace(questions, sends=result.plan.sends)
-                listing = replace(await self._list(result.plan.sending, questions), dead_letters=listing.dead_letters)
+                listing = replace(
+                    await self._list(result.plan.sending, questions),
+                    dead_letters=listing.dead_letters,
+                    successors=listing.successors,
+                )
             else:
                 return result, listing
 

@@ -16,6 +16,7 @@ from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.edits import Dismiss, Edit, PutGroups
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, RequestedAction, Selection
 from wfdeploy.model.state import Standing
 from wfdeploy.model.status import none_in
@@ -27,15 +28,17 @@ from wfdeploy.planning.blocking.inputs import Inputs
 from wfdeploy.planning.blocking.recurring import Evidence, Recurrence, conclusions, notes, recur
 from wfdeploy.planning.diff.context import DiffContext, PastInstances, Removal, RunStates
 from wfdeploy.planning.diff.differ import diff
+from wfdeploy.planning.diff.failure_policy import handling_recorded
 from wfdeploy.planning.diff.reasons import explained
 from wfdeploy.planning.gathering import Gathered, gather
 from wfdeploy.planning.listing.adoption import Adoption
 from wfdeploy.planning.listing.matches import Matcher, is_news, memory
 from wfdeploy.planning.listing.run_listing import RunListing, due_until_ms, logs_since_s
 from wfdeploy.planning.listing.run_states import in_states, run_states, unfinished, with_run_states
+from wfdeploy.planning.listing.successors import Failed, Successors, is_stranger, with_successors
 from wfdeploy.planning.listing.unclaimed import Unclaimed, taken_ids, unclaimed_runs
 from wfdeploy.planning.plan_result import PlanResult
-from wfdeploy.planning.questions import Questions, missing_dead_letters, standings_in_question
+from wfdeploy.planning.questions import Questions, failed_in_question, standings_in_question
 from wfdeploy.planning.shortcuts import Compared, first, to_compare
 from wfdeploy.planning.targets import Targets, labelled
 from wfdeploy.planning.unchanged import plan_without_changes
@@ -71,6 +74,8 @@ class Planner:
         self._held_back = held_back
         self._states = RunStates()  # as they were known for the latest plan
         self._adopted_unfinished: list[Standing] = []  # runs to be adopted that aren't known to have ended
+        self._adopted_failed: list[Standing] = []  # runs to be adopted that failed
+        self._has_strangers = False  # whether the listing shows runs that nobody here started, for the first time
         self._watched: set[str] = set()  # groups whose run states matter
         self._unverified: PlanResult | None = None  # the plan that was made without a listing
 
@@ -84,13 +89,15 @@ class Planner:
             standings=standings_in_question(
                 self.baseline, self.selection, result.plan, self._adopted_unfinished, self._watched
             ),
-            dead_letters=self.missing_dead_letters(),
+            failed=self.failed_in_question(),
             undecided=result.undecided,
         )
 
-    def missing_dead_letters(self) -> list[Standing]:
-        """The failed runs that the latest plan would resume, now or later, if their dead letter was known."""
-        return missing_dead_letters(self.baseline, self.selection, self._states)
+    def failed_in_question(self) -> list[Failed]:
+        """The failed runs of which it decides something whether somebody handled them elsewhere."""
+        return failed_in_question(
+            self.baseline, self.selection, self._states, self._adopted_failed, has_strangers=self._has_strangers
+        )
 
     # --- the plan --------------------------------------------------------------------------------------------
 
@@ -124,12 +131,20 @@ class Planner:
         listed = () if listing is None else listing.runs
         matches = matcher.match(listed, remembered)
         snapshot, dead_letters = (None, None) if listing is None else (listing.snapshot, listing.dead_letters)
+        matches.drop_former(baseline.store.past_run_ids)
         adoption = with_run_states(matcher.adoption(matches), snapshot)
         self._adopted_unfinished = unfinished(adoption)
+        self._adopted_failed = [one.standing for one in adoption.adopted.values() if one.run_state is RunState.FAILED]
+        self._has_strangers = any(map(is_stranger, matches.unmatched)) and is_news(remembered, matches)
         self._states = states = run_states(baseline, snapshot, dead_letters)
         targets = Targets(selection.targets, self._is_selected(adoption, listing))
+        successors = Successors() if listing is None else listing.successors
+        matches.unmatched = [run for run in matches.unmatched if not successors.explains(run)]
         if self._held_back is not None and (adoption.adopted or adoption.noted):
             self._held_back.close()  # somebody else triggers runs of this project
+
+        foreign = bool(adoption.adopted or adoption.noted or is_news(remembered, matches))
+        adoption = with_successors(adoption, successors, baseline, now_ms)
 
         # Compare, block what must wait, and count.
         recurrences = self._recurrences(targets, adoption, listing, now_ms)
@@ -172,6 +187,9 @@ class Planner:
             possibly_renamed=tuple(gathered.possibly_renamed),
             emptied=gathered.emptied,
             possibly_triggered=tuple(gathered.possibly_triggered),
+            continuations=successors.unclear(targets.match),
+            in_doubt=tuple(gathered.in_doubt),
+            unmet=tuple(gathered.unmet),
             declared_again=gathered.declared_again,
             idle=none_in(selection.run_states) if selection.run_states or selection.labels else "",
             notes=tuple(notes(recurrences)),
@@ -193,7 +211,7 @@ class Planner:
         return PlanResult(
             plan=plan,
             edits=edits,
-            foreign=bool(adoption.adopted or adoption.noted or is_news(remembered, matches)),
+            foreign=foreign,
             conclusions={} if is_partial else conclusions(recurrences, gathered.changes, withheld),
             planned_ms=due_until_ms(now_ms, listing),
             undecided=any(one.undecided for one in recurrences.values()),
@@ -283,6 +301,8 @@ class Planner:
                 expired={address for one in recurrences.values() for address in one.expired},
                 shown=self._keep_all or bool(targets),
             ),
+            handling=handling_recorded if listing is None else listing.handling,
+            continuations={} if listing is None else listing.successors.continuations,
             requested=selection.requested,
             replace=frozenset(selection.replace),
             replaces_running=self._only_records,

@@ -13,7 +13,8 @@ from wfdeploy.model.run import FailureAction, Group, ReplaceRunning
 from wfdeploy.model.state import Attempt, Standing
 from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.diff.context import RunStates
-from wfdeploy.planning.diff.failure_policy import Case
+from wfdeploy.planning.diff.failure_policy import Case, by_policy
+from wfdeploy.planning.listing.successors import Failed, past_failures
 from wfdeploy.planning.targets import Targets
 
 
@@ -24,7 +25,7 @@ class Questions:
     sends: int  # runs to be sent: another runner may have triggered them
     attempts: list[Attempt]  # requests whose answers were lost
     standings: list[Standing]  # recorded runs whose state decides something
-    dead_letters: list[Standing]  # failed runs whose dead letter isn't known
+    failed: list[Failed]  # failed runs that somebody may have handled elsewhere
     undecided: bool  # whether instances of a schedule may have been triggered that the state doesn't know
 
     @property
@@ -33,7 +34,7 @@ class Questions:
         return bool(self.sends or self.attempts or self.undecided)
 
     def __bool__(self) -> bool:
-        return bool(self.ask_for_absence or self.standings or self.dead_letters)
+        return bool(self.ask_for_absence or self.standings or self.failed)
 
 
 def standings_in_question(
@@ -82,24 +83,42 @@ def _addresses_in_question(selection: Selection, groups: Mapping[str, Group], pl
     }
 
 
-def missing_dead_letters(baseline: Baseline, selection: Selection, states: RunStates) -> list[Standing]:
-    """The failed runs that are to be resumed, now or later, and whose dead letter isn't known."""
-    if selection.refresh is Refresh.OFF or selection.requested not in (None, RequestedAction.RESUME):
-        return []
+def failed_in_question(
+    baseline: Baseline, selection: Selection, states: RunStates, adopted: Iterable[Standing], *, has_strangers: bool
+) -> list[Failed]:
+    """All failed runs, if it must be known of one whether somebody handled it elsewhere: when it is to be started
+    again, which could be once too often, or to be resumed without a known dead letter.
+
+    adopted: runs that the state doesn't hold yet.
+    has_strangers: whether the listing shows runs that nobody here started, which may continue any of the failed ones.
+    """
     groups, targets = baseline.manifests.groups, Targets(selection.targets)
     now_ms = baseline.workspace.clock.now_ms()
     retention_s = baseline.workspace.project.server.dlq_retention_s
+    requested, is_off = selection.requested, selection.refresh is Refresh.OFF
 
     def is_wanted(standing: Standing) -> bool:
         address = baseline.renames.renamed(standing.address)
-        if standing.run_state is not RunState.FAILED or standing.dlq_id is not None or standing.handled:
+        if standing.run_state is not RunState.FAILED:
             return False
-        if Case(standing=standing, now_ms=now_ms, dlq_retention_s=retention_s).is_too_late:
-            return False
-        if selection.requested is RequestedAction.RESUME:
-            return targets.match(address)
+        if requested is not None:
+            return requested is not RequestedAction.CANCEL and targets.match(address)
+        if address in selection.replace or (has_strangers and not is_off):
+            return True
         group = groups.get(group_of(address))
-        policy = None if group is None else group.policy.on_failure
-        return policy is not None and policy.action is FailureAction.RESUME and standing.tries < policy.max_attempts
+        if group is None or standing.handled:
+            return False
+        case, on_failure = Case(standing=standing, now_ms=now_ms, dlq_retention_s=retention_s), group.policy.on_failure
+        if by_policy(case, group.policy).action is Action.RESTART:
+            return True
+        is_resumed = on_failure.action is FailureAction.RESUME and standing.tries < on_failure.max_attempts
+        return is_resumed and standing.dlq_id is None and not case.is_too_late and not is_off
 
-    return [standing for standing in states.troubled.values() if is_wanted(standing)]
+    standings = [*states.troubled.values(), *adopted]
+    past = past_failures(baseline.store.history()) if has_strangers and not is_off else []
+    if not past and not any(map(is_wanted, standings)):
+        return []
+    # All of them: see `find_successors`.
+    renamed = baseline.renames.renamed
+    failed = [one._replace(address=renamed(one.address)) for one in standings if one.run_state is RunState.FAILED]
+    return [*map(Failed, failed), *past]

@@ -11,6 +11,7 @@ from wfdeploy.errors import several
 from wfdeploy.render.terminal import json_safe
 
 if TYPE_CHECKING:
+    from wfdeploy.model.observed import Continuation
     from wfdeploy.model.run import Source
 
 
@@ -69,3 +70,17 @@ def source_fields(source: Source) -> dict[str, object]:
     if source.data is not None:
         fields |= {"data": source.data, "row": source.row}
     return fields
+
+
+def continuation_fields(found: Continuation) -> Mapping[str, object]:
+    """A failed run whose dead letter is gone, as JSON fields."""
+    return {
+        "address": found.address,
+        "workflowRunId": found.workflow_run_id,
+        "runs": [
+            {"workflowRunId": run.workflow_run_id, "state": run.state.value, "createdAt": run.created_at_ms}
+            for run in found.runs
+        ],
+        "certain": found.is_certain,
+        "past": found.is_past,
+    }

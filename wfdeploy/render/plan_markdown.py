@@ -23,6 +23,7 @@ from wfdeploy.render.plan_text import (
     unmatched,
 )
 from wfdeploy.render.terminal import plain, printable
+from wfdeploy.render.vocabulary import continuation
 from wfdeploy.render.width import clip
 
 _WIDTH = 110
@@ -101,8 +102,12 @@ def _warnings(plan: Plan) -> Iterator[str]:
     yield from _fenced(_some(plan.warnings), "text")
     if plan.warnings:
         yield ""
+    if plan.continuations:
+        yield "- Somebody handled failed runs elsewhere:"
+        yield from _item(_fenced(_some([continuation(one) for one in plan.continuations]), "text"))
     if plan.unmatched_ids:
-        yield f"- {unmatched(plan).capitalize()}"
+        text = unmatched(plan)
+        yield f"- {text[:1].upper()}{text[1:]}"
         yield from _item(_fenced(_some(plan.unmatched_ids), "text"))
     if plan.drifted:
         yield f"- {drift(plan.drifted)}"

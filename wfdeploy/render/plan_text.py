@@ -10,7 +10,7 @@ from wfdeploy.model.address import moved_entry
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Plan
 from wfdeploy.render.terminal import Style, Tone, plain, printable
-from wfdeploy.render.vocabulary import TONES, WORDS
+from wfdeploy.render.vocabulary import TONES, WORDS, continuation
 from wfdeploy.render.width import PIPE, rows
 
 SCREEN = 46
@@ -128,6 +128,7 @@ def _remarks(plan: Plan, style: Style, width: int | None, everything: bool) -> t
         plan.emptied,
         plan.possibly_triggered,
         plan.possibly_renamed,
+        plan.continuations,
         plan.unmatched_ids,
         plan.notes,
     )
@@ -155,6 +156,7 @@ def _remarks(plan: Plan, style: Style, width: int | None, everything: bool) -> t
         lines.append(f"{warning} {possibly_renamed(plan)}")
         lines.append("  moved:")
         add([moved_entry(old, new) for old, new in plan.possibly_renamed], "run")
+    add([continuation(one) for one in plan.continuations], "warning", lambda text: f"{warning} {text}")
     if plan.unmatched_ids:
         lines.append(f"{warning} {unmatched(plan)}")
         add(plan.unmatched_ids, "run")
@@ -185,7 +187,11 @@ def possibly_renamed(plan: Plan) -> str:
 
 
 def unmatched(plan: Plan) -> str:
-    return f"the server lists {several(len(plan.unmatched_ids))} that match no address:"
+    match, them = ("matches", "it") if len(plan.unmatched_ids) == 1 else ("match", "them")
+    return (
+        f"the server lists {several(len(plan.unmatched_ids))} that {match} no address and will be left alone: somebody "
+        f"else started {them}, or nothing declares {them} any more:"
+    )
 
 
 def orphaned(plan: Plan) -> str:

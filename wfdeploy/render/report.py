@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
+from wfdeploy.errors import several
 from wfdeploy.model.event import ApplyReport, Outcome, Result
 from wfdeploy.model.observed import RunState
 from wfdeploy.render.encode import document
@@ -64,7 +65,8 @@ def json_text(report: ApplyReport) -> Iterator[str]:
     """The pieces of `{"formatVersion":1,"summary":{…},"warnings":[…],"stopped":…,"results":[…]}`, one result per line.
 
     The summary contains every outcome, also with zero. `createdAt` is the server's time in Unix milliseconds. `watched`
-    counts the followed runs by state; it is only there if runs were followed.
+    counts the followed runs by state; it is only there if runs were followed. `unmet` counts the requests that were not
+    carried out since somebody had handled the run elsewhere.
     """
     summary = {outcome.value: report.summary.get(outcome, 0) for outcome in Outcome}
     head: dict[str, object] = {
@@ -74,6 +76,8 @@ def json_text(report: ApplyReport) -> Iterator[str]:
     }
     if report.watched is not None:
         head["watched"] = {state.value: report.watched.get(state, 0) for state in RunState}
+    if report.unmet:
+        head["unmet"] = report.unmet
     if report.unsettled is not None:
         head["unsettled"] = report.unsettled
     return document(head, "results", map(result_fields, report.results))
@@ -108,6 +112,9 @@ def _lines(report: ApplyReport, style: Style, width: int | None, everything: boo
         yield _watched(report.watched, style, status)
     elif report.summary.get(Outcome.TRIGGERED, 0):
         yield f"Triggered means accepted by the server, not finished. See `{status}` for run states."
+    if report.unmet:
+        were = "was" if report.unmet == 1 else "were"
+        yield f"{style('Not done:', Tone.BAD)} {several(report.unmet)} {were} handled elsewhere, see above."
     if report.unsettled is not None:
         yield f"{style('Unsettled:', Tone.CHANGED)} {printable(report.unsettled)}"
     if report.stopped is not None:

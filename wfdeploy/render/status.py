@@ -10,9 +10,9 @@ from typing import Any
 from wfdeploy.errors import several
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.status import Refreshed, RowStatus, StateChange, StatusRow
-from wfdeploy.render.encode import document, dump, utc
+from wfdeploy.render.encode import continuation_fields, document, dump, utc
 from wfdeploy.render.terminal import Style, Tone, plain, printable
-from wfdeploy.render.vocabulary import WORDS, counted, state_of
+from wfdeploy.render.vocabulary import WORDS, continuation, counted, state_of
 from wfdeploy.render.width import Cell, table
 
 
@@ -45,7 +45,7 @@ def row_fields(row: StatusRow) -> Mapping[str, object]:
 def refreshed_text(found: Refreshed, style: Style = plain, *, width: int | None = None) -> Iterator[str]:
     """The runs whose recorded state changed, and the number of runs by state."""
     if not found.asked:
-        yield "All recorded runs have ended; the server was not contacted.\n"
+        yield "No recorded run is unfinished or failed; the server was not contacted.\n"
         return
     if found.turns:
         cells = [
@@ -59,13 +59,26 @@ def refreshed_text(found: Refreshed, style: Style = plain, *, width: int | None 
         ]
         yield from table(("ADDRESS", "WAS", "IS", "WORKFLOW RUN"), cells, style, width=width)
         yield "\n"
+    for turn in found.turns:
+        if turn.continues:
+            yield (
+                f"{printable(turn.address)} was resumed or restarted elsewhere: {printable(turn.workflow_run_id)} "
+                f"continues {printable(turn.continues)}.\n"
+            )
+    for one in found.continuations:
+        yield f"{style('warning:', Tone.CHANGED)} {printable(continuation(one))}\n"
     words = ", ".join(f"{count:,} {state_of(state)[0]}" for state, count in found.states.items())
     yield f"{style('Checked', Tone.STRONG)} {several(found.asked)}: {words}.\n"
 
 
 def refreshed_json(found: Refreshed) -> Iterator[str]:
     """The pieces of `{"formatVersion":1,"asked":…,"summary":{…},"changed":[…]}`, one run per line."""
-    return document({"asked": found.asked, "summary": _summary(found.states)}, "changed", map(_turned, found.turns))
+    head = {
+        "asked": found.asked,
+        "summary": _summary(found.states),
+        **({"continuations": list(map(continuation_fields, found.continuations))} if found.continuations else {}),
+    }
+    return document(head, "changed", map(_turned, found.turns))
 
 
 def _turned(turn: StateChange) -> Mapping[str, object]:
@@ -74,6 +87,7 @@ def _turned(turn: StateChange) -> Mapping[str, object]:
         "workflowRunId": turn.workflow_run_id,
         "before": None if turn.before is None else turn.before.value,
         "after": turn.after.value,
+        **({"continues": turn.continues} if turn.continues else {}),
     }
 
 

@@ -106,8 +106,9 @@ class Resumer:
         now_ms = self._session.clock.now_ms()
         observed = Observe(attempt.address, RunState.FAILED, now_ms, handled=True)
         await self._session.journal.commit([DropAttempt(attempt.address), observed])
-        reason = "its dead letter is gone: somebody else dealt with it"
-        self._session.listener(Notice(f"{attempt.address} is not resumed: {reason}"))
+        reason = "its dead letter is gone: somebody resumed, restarted or deleted it elsewhere"
+        hint = "`wfdeploy refresh` finds the run that continues it"
+        self._session.listener(Notice(f"{attempt.address} is not resumed: {reason}", hint))
         self._outcomes.report(Result(attempt.address, Outcome.KEPT, attempt.triggered_id, error=reason))
 
 

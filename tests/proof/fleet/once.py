@@ -30,7 +30,7 @@ class Once:
         self._tries: Counter[str] = Counter()
         self._by_hand: Counter[str] = Counter()
         self._most_by_hand: Counter[str] = Counter()
-        self._handled: set[Seen] = set()
+        self._handled: dict[Seen, str | None] = {}  # with the id of the run that continues each
         self._stays_cancelled: set[Seen] = set()
         self._may_end: set[Seen] = set()
         self._forgotten: set[str] = set()
@@ -54,12 +54,13 @@ class Once:
                 self._may_end.add(newest)
                 self._stays_cancelled.add(newest)
 
-    def meddled(self, run: Seen, *, what: str) -> None:
-        """Others dealt with a run: its dead letter is gone, or it was cancelled."""
+    def meddled(self, run: Seen, *, what: str, successor: str | None = None) -> None:
+        """Others dealt with a run: its dead letter is gone, or it was cancelled. `successor`: the id of the run that
+        they had continue it."""
         if what == "cancelled":
             self._may_end.add(run)
         else:
-            self._handled.add(run)
+            self._handled[run] = successor
 
     def forgot(self, whos: Iterable[str]) -> None:
         """The records of these may be forgotten, on purpose: declared again, they may be triggered again."""
@@ -114,6 +115,8 @@ class Once:
 
     def _check_try(self, run: Seen, before: Seen) -> None:
         assert run.sent is not None
+        if (successor := self._handled.get(before)) is not None:
+            before = self._observer.by_id[successor][-1]  # that one counts
         care, state = self._care(run.kind), before.state_at(run.sent.ms)
         tries = self._tries[run.key]
         self._tries[run.key] += 1
@@ -133,7 +136,7 @@ class Once:
                 raise Violation(f"restarted, though it was cancelled by hand: {run}")
         elif care.on_failure == "report":
             raise Violation(f"tried again, though failures are to be reported: {run}")
-        elif care.on_failure == "resume" and before in self._handled and waited_s < DLQ_RETENTION_S:
+        elif before in self._handled and waited_s < DLQ_RETENTION_S:
             raise Violation(f"tried again, though somebody else had dealt with it: {run}")
         if run.label is not None and care.on_failure != "resume":
             raise Violation(f"resumed, where it should be restarted: {run}")

@@ -30,7 +30,8 @@ class Operators:
     def meddle(self, chance: Random) -> None:
         """Somebody deals with a run behind wfdeploy's back."""
         wire = self.observer.wire
-        what = chance.choice(("cancelled", "resumed", "deleted"))
+        what = chance.choice(("cancelled", "resumed", "restarted", "deleted"))
+        successor = None
         wanted = "RUN_STARTED" if what == "cancelled" else "RUN_FAILED"
         self.look()
         found = [run for runs in self.observer.own.values() if (run := runs[-1]).state == wanted]
@@ -48,10 +49,11 @@ class Operators:
             if what == "deleted":
                 wire.ask("DELETE", path)
             else:
-                answer = wire.ask("POST", path.replace("/dlq/", "/dlq/resume/")).json()
-                self.observer.foreign.add(answer["workflowRunId"])
+                button = "/dlq/resume/" if what == "resumed" else "/dlq/restart/"
+                successor = wire.ask("POST", path.replace("/dlq/", button)).json()["workflowRunId"]
+                self.observer.foreign.add(successor)
         self.say(f"{run.run_id} {what} by somebody else")
-        self.once.meddled(run, what=what)
+        self.once.meddled(run, what=what, successor=successor)
 
     def steer(self, what: str) -> None:
         """`wfdeploy rollout WHAT`."""

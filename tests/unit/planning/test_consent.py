@@ -14,6 +14,7 @@ from wfdeploy.errors import Withheld
 from wfdeploy.model.address import (
     Address,
 )
+from wfdeploy.model.observed import Continuation, ObservedRun, RunState
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Plan, RequestedAction, Selection
 from wfdeploy.planning.consent import MANY, Later, needs_consent, require_consent
@@ -32,6 +33,7 @@ def counting(**counts: int) -> Plan:
         (counting(retrigger=MANY), Later(1, 1), {"allow_retrigger": True}),
         (replace(counting(retrigger=1), declared_again=MANY), Later(), {"allow_retrigger": True}),
         (replace(counting(), possibly_triggered=(("wfr_x", Address("g/a")),)), Later(), {"allow_retrigger": True}),
+        (replace(counting(), in_doubt=((Address("g/a"), "why"),)), Later(), {"allow_retrigger": True}),
         (counting(cancel=MANY + 1), Later(), {"allow_cancel": True}),
         (replace(counting(cancel=1), emptied={"g/r": 1}), Later(), {"allow_cancel": True}),
     ],
@@ -81,3 +83,15 @@ def test_the_word_of_consent_suggests_one_too() -> None:
     entry = re.search(r"- \{.*\}", caught.value.hint or "")
     assert entry is not None
     assert moves(f"  moved:\n    {entry[0]}") == list(pairs)
+
+
+def test_a_start_that_may_be_one_too_many_names_the_run_that_may_go_on_already() -> None:
+    doubted = tuple((Address(name), "its dead letter is gone") for name in ("g/a", "g/b"))
+    going_on = ObservedRun("wfr_new", RunState.STARTED, 1)
+    found = Continuation(address=Address("g/a"), workflow_run_id="wfr_old", runs=(going_on,))
+    plan = replace(plan_of([]), in_doubt=doubted, continuations=(found,))
+    with pytest.raises(
+        Withheld, match=r"restart would start g/a and 1 more again.*: its dead letter is gone"
+    ) as caught:
+        require_consent(plan, ApplyOptions(), requested=RequestedAction.RESTART)
+    assert "wfdeploy adopt --target g/a --run-id wfr_new" in (caught.value.hint or "")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 from wfdeploy.model.event import ApplyReport, Outcome, Result
-from wfdeploy.model.observed import RunState
+from wfdeploy.model.observed import Continuation, ObservedRun, RunState
 from wfdeploy.model.plan import ABSENT, Action, Change, FieldChange, Plan
 from wfdeploy.model.run import Source
 from wfdeploy.model.status import RowStatus, StatusRow
@@ -80,6 +80,20 @@ def every_action() -> Plan:
         warnings=("the state is older than the server's logs",),
         orphans=2,
         unmatched_ids=tuple(f"wfr_stray-{i}" for i in range(7)),
+        continuations=(
+            Continuation(
+                address=Address("jobs/failed"),
+                workflow_run_id="wfr_failed",
+                runs=(ObservedRun("wfr_one", RunState.FAILED, 1), ObservedRun("wfr_two", RunState.STARTED, 2)),
+            ),
+            Continuation(
+                address=Address("jobs/edited"),
+                workflow_run_id="wfr_before",
+                runs=(ObservedRun("wfr_three", RunState.SUCCESS, 3),),
+                is_certain=True,
+                is_past=True,
+            ),
+        ),
         possibly_renamed=((Address("jobs/a"), Address("jobs/b")),),
         possibly_triggered=(("wfr_stray-0", Address("jobs/new")),),
         emptied={"jobs/row": 3},
@@ -135,6 +149,9 @@ def hostile() -> Plan:
         state=evil,
         warnings=(evil,),
         unmatched_ids=(evil,),
+        continuations=(
+            Continuation(address=Address(evil), workflow_run_id=evil, runs=(ObservedRun(evil, RunState.STARTED, 1),)),
+        ),
         possibly_renamed=((Address(evil), Address(evil)),),
         possibly_triggered=((evil, Address(evil)),),
         emptied={evil: 1},

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.golden_files import GOLDEN
 from tests.unit.render.samples import NOON_MS
 from wfdeploy.model.address import Address
-from wfdeploy.model.observed import RunLog, RunState, Step, StepError, StepGroup
+from wfdeploy.model.observed import Continuation, ObservedRun, RunLog, RunState, Step, StepError, StepGroup
 from wfdeploy.model.state import Record
 from wfdeploy.model.status import LoggedRun, PastRun, Refreshed, StateChange
 from wfdeploy.render import logs, status
@@ -88,7 +88,18 @@ def test_history(golden: Golden) -> None:
 
 
 def test_refreshed(golden: Golden) -> None:
-    found = Refreshed(5, TURNS, {RunState.FAILED: 1, RunState.EXPIRED: 1, None: 3})
+    address = Address("jobs/one")
+    turns = [*TURNS, StateChange(address, "wfr_new", RunState.FAILED, RunState.STARTED, "wfr_old")]
+    unclear = (
+        Continuation(
+            address=Address("jobs/two"), workflow_run_id="wfr_2", runs=(ObservedRun("wfr_x", RunState.STARTED, 1),)
+        ),
+        Continuation(address=Address("jobs/three"), workflow_run_id="wfr_3"),
+        Continuation(
+            address=address, workflow_run_id="wfr_4", runs=(ObservedRun("wfr_y", RunState.FAILED, 1),), is_certain=True
+        ),
+    )
+    found = Refreshed(5, turns, {RunState.FAILED: 1, RunState.EXPIRED: 1, None: 3}, unclear)
     golden(GOLDEN / "refresh" / "some.txt", "".join(status.refreshed_text(found)))
     golden(GOLDEN / "refresh" / "some.json", "".join(status.refreshed_json(found)))
     golden(GOLDEN / "refresh" / "none.txt", "".join(status.refreshed_text(Refreshed(0, (), {}))))

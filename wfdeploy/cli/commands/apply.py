@@ -110,9 +110,16 @@ def apply(
     examples="""
         wfdeploy adopt -e production                   take over a system that runs already
         wfdeploy adopt --target 'onboarding/*' --yes   after the app moved to another domain
+        wfdeploy adopt --target jobs/acme --run-id wfr_5kDfS   somebody restarted it in the console
     """,
 )
 @options.paths
+@click.option(
+    "--run-id",
+    metavar="ID",
+    help="With one --target, whose run failed: the run that continues it, since somebody resumed or restarted it "
+    "elsewhere.",
+)
 @options.yes("always")
 @options.dry_run
 @options.selection(replace=False, prune=False)
@@ -124,13 +131,14 @@ def adopt(
     target: TargetOptions,
     selection: Selection,
     paths: Sequence[str] | None,
+    run_id: str | None,
     yes: bool,
     dry_run: bool,
 ) -> ExitCode:
     """Record declared runs as already triggered, without triggering them.
 
     For runs, new or changed, that were started in another way or must not start again. Shows them and asks, as apply
-    does. Nothing is sent.
+    does. Nothing is sent. With --run-id, the run of one address that failed is recorded as going on elsewhere.
 
     PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
     """
@@ -146,13 +154,13 @@ def adopt(
     if dry_run:
         with (
             surroundings.opened(app, chosen) as workspace,
-            operation.adoptable(workspace, paths=paths, selection=selection) as plan,
+            operation.adoptable(workspace, paths=paths, selection=selection, run_id=run_id) as plan,
         ):
             show_plan(app, chosen, plan)
         return ExitCode.OK
 
     def act(workspace: Workspace, confirm: Asker, _: StopFlag) -> ApplyReport:
-        return operation.adopt(workspace, paths=paths, selection=selection, confirm=confirm)
+        return operation.adopt(workspace, paths=paths, selection=selection, confirm=confirm, run_id=run_id)
 
     return confirm_and_report(
         app,

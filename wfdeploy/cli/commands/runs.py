@@ -267,8 +267,9 @@ def history(app: App, target: TargetOptions, globs: Sequence[str], labels: Seque
 def refresh(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str]) -> None:
     """Update the recorded run states from the server.
 
-    One listing serves all of them; runs that are known to have ended are left out. Nothing is triggered and nothing
-    cancelled. `plan` and `apply` refresh by themselves what they depend on.
+    One listing serves all of them; runs that are known to have ended are left out, but for failed ones: where somebody
+    resumed or restarted one in the console, its record follows the run that continues it. Nothing is triggered and
+    nothing cancelled. `plan` and `apply` refresh by themselves what they depend on.
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """

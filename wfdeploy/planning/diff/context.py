@@ -9,11 +9,11 @@ from typing import Protocol
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import DropAttempt, Edit, Observe, PutRecord, Rename
-from wfdeploy.model.observed import ObservedRun, RunState
+from wfdeploy.model.observed import Continuation, ObservedRun, RunState
 from wfdeploy.model.plan import FieldChange, NameRun, RequestedAction
 from wfdeploy.model.run import DesiredRun, OnRemove
 from wfdeploy.model.state import Attempt, Origin, Record, RecordKey, Standing
-from wfdeploy.planning.diff.failure_policy import Case
+from wfdeploy.planning.diff.failure_policy import Case, Handling, handling_recorded
 
 
 class AttemptFinding(Enum):
@@ -128,6 +128,12 @@ class DiffContext:
     states: RunStates = field(default_factory=RunStates)
     removal: Removal = field(default_factory=Removal)
     past: PastInstances = field(default_factory=PastInstances)
+    handling: Callable[[Standing], Handling] = handling_recorded
+    """Whether somebody handled a failed run elsewhere."""
+
+    continuations: Mapping[Address, Continuation] = field(default_factory=dict)
+    """The failed runs that somebody handled elsewhere. Those that certainly go on as other runs are `adopted` so."""
+
     requested: RequestedAction | None = None  # what is wanted instead of everything else
     replace: frozenset[str] = frozenset()  # the addresses to be triggered again
     replaces_running: bool = False  # whether re-triggers take no account of a predecessor that may still run
@@ -186,4 +192,24 @@ class DiffContext:
         """A run to decide about. `is_taken_over`: its id now belongs to another run, so it has ended."""
         if is_taken_over:
             standing = standing._replace(run_state=RunState.EXPIRED)
-        return Case(standing=standing, now_ms=self.now_ms, dlq_retention_s=self.dlq_retention_s, fixed_id=fixed_id)
+        return Case(
+            standing=standing,
+            now_ms=self.now_ms,
+            dlq_retention_s=self.dlq_retention_s,
+            fixed_id=fixed_id,
+            handling=self.handling(standing),
+            may_go_on_as=self._may_go_on_as(standing),
+        )
+
+    def how_it_goes_on(self, address: Address) -> str:
+        """As which run a failed one goes on that somebody handled elsewhere; empty for others."""
+        found = self.continuations.get(address)
+        if found is None or not found.is_certain:
+            return ""
+        return f"resumed or restarted elsewhere, as {found.runs[-1].workflow_run_id}"
+
+    def _may_go_on_as(self, standing: Standing) -> str:
+        found = self.continuations.get(self.renames.get(standing.address, standing.address))
+        if found is None or found.is_certain or found.workflow_run_id != standing.workflow_run_id:
+            return ""
+        return " or ".join(run.workflow_run_id for run in reversed(found.runs))

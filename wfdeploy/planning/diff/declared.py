@@ -8,7 +8,7 @@ from typing import assert_never
 from wfdeploy.model.address import shell_word
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, PutTombstone, Rewrite
-from wfdeploy.model.observed import TROUBLED
+from wfdeploy.model.observed import TROUBLED, RunState
 from wfdeploy.model.plan import Action, Change, FieldChange, NameRun, RequestedAction
 from wfdeploy.model.run import DesiredRun, OnChange, ReplaceRunning
 from wfdeploy.model.state import Attempt, AttemptStatus, Record, RecordKey, Standing
@@ -112,7 +112,7 @@ class Declared:
             return self._made(Action.TRIGGER, self._refused() or why_new(run, generation), generation=generation)
         if self._is_known(known):
             if run.address in self.context.replace:
-                return self._again(known, "requested with --replace")
+                return self._doubted(known, self._again(known, "requested with --replace"))
             return self._unchanged(known, recovered=recovered)
         return self._changed(known)
 
@@ -126,14 +126,31 @@ class Declared:
                 return self._made(Action.KEEP, "was never triggered: apply does it", generation=generation, sends=False)
             return self._made(Action.TRIGGER, refused or "new", generation=generation)
         if requested is RequestedAction.RETRIGGER:
-            return self._again(known, "requested")
+            return self._doubted(known, self._again(known, "requested"))
         record = self._record_of(known)
         if record is None:
             return self._made(Action.KEEP, "", key=known, sends=False)
         case = self._case(record.standing)
         if requested is RequestedAction.RESTART and case.standing.run_state in TROUBLED and not self._is_known(known):
-            return self._again(known, "requested")
-        return self._reacting(known, case, BY_REQUEST[requested](case))
+            return self._doubted(known, self._again(known, "requested"))
+        change = self._reacting(known, case, BY_REQUEST[requested](case))
+        return change if requested is RequestedAction.CANCEL else self._doubted(known, change)
+
+    def _doubted(self, known: RecordKey, change: Change) -> Change:
+        """Mark what was requested of a run that somebody handled elsewhere: it may go on already."""
+        goes_on, record = self.context.how_it_goes_on(self.run.address), self._record_of(known)
+        case = None if record is None else self._case(record.standing)
+        has_failed = case is not None and case.standing.run_state is RunState.FAILED
+        in_doubt = case.in_doubt if case is not None else ""
+        if change.action is Action.RESUME:
+            return change  # the server resumes nothing twice
+        if change.sends:
+            # If the run that continued it failed too, its own dead letter counts.
+            return change._replace(in_doubt=in_doubt if has_failed else goes_on)
+        if goes_on:
+            change = change._replace(reason=f"{goes_on}; {change.reason}")
+        is_unmet = goes_on or in_doubt or (has_failed and self.context.requested is RequestedAction.RESUME)
+        return change._replace(in_doubt=change.reason) if is_unmet else change
 
     def _case(self, standing: Standing) -> Case:
         context, known, is_stale = self.context, self.known, not self._was_recorded
@@ -198,6 +215,8 @@ class Declared:
             self.edits.append(DropAttempt(run.address))
         action = Action.ADOPT if self.adopting else Action.KEEP
         reason = "the server knows this run, the state did not" if self.adopting else ""
+        if goes_on := self.context.how_it_goes_on(run.address):
+            reason = goes_on
         change = self._made(action, reason, key=known, sends=False)
         if delivery_changed and not recovered and not self.adopting:
             record = self.context.lookups.record(run.address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 
 from wfdeploy.errors import several
 from wfdeploy.model.observed import TROUBLED, RunState
@@ -26,6 +27,26 @@ _WORDS = {
 }
 
 
+class Handling(Enum):
+    """Whether somebody resumed, restarted or deleted a failed run elsewhere, in the console for instance."""
+
+    NOT_ASKED = "not asked"
+    OPEN = "open"  # nobody did: its dead letter is in the queue
+    EXPIRED = "expired"  # its dead letter has expired; the logs remember the run, and nothing that continues it
+    HANDLED = "handled"  # somebody did: its dead letter is gone
+    UNCLEAR = "unclear"  # the server can't tell, or not yet
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the run may go on already, so that another start of it may be one too many."""
+        return self in (Handling.HANDLED, Handling.UNCLEAR)
+
+
+def handling_recorded(standing: Standing) -> Handling:
+    """What the state alone says."""
+    return Handling.HANDLED if standing.handled else Handling.NOT_ASKED
+
+
 @dataclass(frozen=True, slots=True)
 class Reaction:
     """What to do and why: KEEP, BLOCKED, RESUME or RESTART; on request also CANCEL."""
@@ -42,6 +63,8 @@ class Case:
     now_ms: int  # our clock
     dlq_retention_s: float
     fixed_id: bool = False  # whether its author gave it a workflow run id, so that it can't be triggered under another
+    handling: Handling = Handling.NOT_ASKED
+    may_go_on_as: str = ""  # the runs that may continue it, since somebody handled it elsewhere
 
     @property
     def what(self) -> str:
@@ -54,6 +77,19 @@ class Case:
         standing = self.standing
         failed_at_ms = standing.completed_at_ms or standing.observed_at_ms or standing.recorded_at_ms
         return self.now_ms - failed_at_ms >= 1000 * self.dlq_retention_s
+
+    @property
+    def in_doubt(self) -> str:
+        """Why another start of the run may be one too many, in words; empty where it isn't."""
+        if self.standing.run_state is not RunState.FAILED or not self.handling.is_in_doubt:
+            return ""
+        if self.may_go_on_as:
+            return f"somebody resumed or restarted it elsewhere, and it may go on as {self.may_go_on_as}"
+        if self.handling is Handling.HANDLED:
+            return "its dead letter is gone: somebody resumed, restarted or deleted it elsewhere"
+        if self.is_too_late:
+            return "it failed so long ago that the server can't tell whether somebody restarted it elsewhere"
+        return "its dead letter doesn't show, so that somebody may have resumed or restarted it elsewhere"
 
     def keep(self, more: str = "") -> Reaction:
         return Reaction(Action.KEEP, f"{self.what}{more}")
@@ -85,12 +121,14 @@ def by_policy(case: Case, policy: Policy) -> Reaction:
     if due_ms > case.now_ms:
         return Reaction(Action.BLOCKED, f"{case.what}; waits {_span(due_ms - case.now_ms)} more (onFailure.backoff)")
     which = f"attempt {standing.tries + 1} of {on_failure.max_attempts}"
-    if wanted is FailureAction.RESUME:
-        if case.is_too_late:
-            return case.restart(f" too long ago to be resumed; {which}, from the beginning")
+    if wanted is FailureAction.RESUME and not case.is_too_late:
         if standing.dlq_id is None:
             return case.keep("; its dead letter isn't known, so it can't be resumed")
         return Reaction(Action.RESUME, f"{case.what}; {which}")
+    if case.in_doubt:
+        return case.keep(f"; {case.in_doubt}, so it isn't restarted")
+    if wanted is FailureAction.RESUME:
+        return case.restart(f" too long ago to be resumed; {which}, from the beginning")
     return case.restart(f"; {which}")
 
 
@@ -102,6 +140,10 @@ def _cancel(case: Case) -> Reaction:
 def _resume(case: Case) -> Reaction:
     if case.standing.run_state is not RunState.FAILED:
         return case.keep(": only a failed run can be resumed")
+    if case.handling is Handling.OPEN and case.standing.dlq_id is not None:
+        return Reaction(Action.RESUME, "failed; requested")
+    if case.handling is Handling.HANDLED:
+        return case.keep(f"; {case.in_doubt}")
     if case.standing.handled or case.is_too_late or case.standing.dlq_id is None:
         return case.keep("; its dead letter is gone, so it can't be resumed (`wfdeploy restart` begins it again)")
     return Reaction(Action.RESUME, "failed; requested")

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from wfdeploy.model.address import group_of, instance_parts, shell_word
 from wfdeploy.model.edits import DropAttempt, Edit, Expire, Forget
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Change, RequestedAction
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, RecordKey
@@ -38,10 +39,11 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
         if context.removal.is_undeclared(address):
             return Change(address=address, action=Action.KEEP, reason="", edits=(DropAttempt(address),))
         return None
+    adopted = context.how_it_goes_on(address) or "the server knows this run, the state did not"
     change = Change(
         address=address,
         action=Action.ADOPT if adopting else Action.KEEP,
-        reason="the server knows this run, the state did not; no longer declared" if adopting else "no longer declared",
+        reason=f"{adopted}; no longer declared" if adopting else "no longer declared",
         run_id=known.workflow_run_id,
         fingerprint=known.fingerprint,
         generation=known.generation,
@@ -116,9 +118,11 @@ def _requested(change: Change, requested: RequestedAction, context: DiffContext)
         standing = context.observed(change.address, standing)
     case = context.case(standing, is_taken_over=context.lookups.is_taken_over(record.key))
     reaction = BY_REQUEST[requested](case)
-    change = change._replace(action=reaction.action, reason=reaction.reason)
+    goes_on = context.how_it_goes_on(change.address)
+    change = change._replace(action=reaction.action, reason="; ".join(filter(None, (goes_on, reaction.reason))))
     if reaction.action is not Action.RESUME:
-        return change
+        is_unmet = requested is RequestedAction.RESUME and (goes_on or case.standing.run_state is RunState.FAILED)
+        return change._replace(in_doubt=change.reason) if is_unmet else change
     tries = case.standing.tries + 1
     label = context.identities.attempt_label(change.address, record.fingerprint, record.generation, tries)
     return change._replace(sends=True, run_id=label, tries=tries, dlq_id=case.standing.dlq_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -10,7 +10,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.edits import PutTombstone
 from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.state import Attempt, Record
-from wfdeploy.model.workflow_id import DerivedId
+from wfdeploy.model.workflow_id import DerivedId, own_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,13 @@ class Matches:
     matched: list[Match] = field(default_factory=list)
     unmatched: list[ObservedRun] = field(default_factory=list)  # runs that belong to no known address
     doubled: list[str] = field(default_factory=list)  # ids of ours that several runs have; wfdeploy never causes that
+
+    def drop_former(self, known: Callable[[Collection[str]], Collection[str]]) -> None:
+        """Drop the unmatched runs that an address had before. `known`: those of some ids that the state knows."""
+        strangers = {run.workflow_run_id for run in self.unmatched if own_id(run.workflow_run_id) is not None}
+        former = set(known(strangers))
+        if former:
+            self.unmatched = [run for run in self.unmatched if run.workflow_run_id not in former]
 
 
 @dataclass(frozen=True, slots=True)

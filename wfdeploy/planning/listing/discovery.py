@@ -13,6 +13,7 @@ from wfdeploy.errors import Withheld, several
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import PutAttempt
 from wfdeploy.model.event import Notice
+from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.plan import Sending
 from wfdeploy.model.state import AttemptStatus, Standing
 from wfdeploy.model.workflow_id import RunIndex
@@ -140,6 +141,10 @@ class Discovery:
         """Update the states of these runs, by one listing. Raises: `RemoteFailure`."""
         start = since_oldest(standings, self._lag_ms)
         return self._snapshot(await self._list_since(start, len(standings)))
+
+    async def runs_since(self, standings: Collection[Standing]) -> Sequence[ObservedRun]:
+        """List these runs, and all that came after them. Raises: `RemoteFailure`."""
+        return (await self._list_since(since_oldest(standings, self._lag_ms), len(standings))).runs
 
     async def dead_letters(self, standings: Sequence[Standing]) -> DeadLetters:
         """Find the dead letters of these runs in the dead-letter queue."""

@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.project import Target
+from wfdeploy.model.state import Standing
+from wfdeploy.model.workflow_id import id_key
 from wfdeploy.planning.diff.context import Verdict
+from wfdeploy.planning.diff.failure_policy import Handling, handling_recorded
 from wfdeploy.planning.listing.dead_letters import DeadLetters
 from wfdeploy.planning.listing.run_states import NEAR_THE_END, Snapshot
+from wfdeploy.planning.listing.successors import Successors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,16 @@ class RunListing:
     snapshot: Snapshot | None = None  # all of it, to look up recorded runs
     reach_ms: int | None = None  # from where on it is complete (server time, Unix ms; None: from the beginning)
     dead_letters: DeadLetters | None = None  # what the dead-letter queue holds, if it was listed
+    successors: Successors = field(default_factory=Successors)  # what continues failed runs without a dead letter
+
+    def handling(self, standing: Standing) -> Handling:
+        """Whether somebody handled a failed run elsewhere."""
+        known = self.successors.handling.get(id_key(standing.workflow_run_id))
+        if known is not None:
+            return known
+        if self.dead_letters is None:
+            return handling_recorded(standing)
+        return self.dead_letters.handling(standing)
 
 
 def due_until_ms(now_ms: int, listing: RunListing | None) -> int:

@@ -18,7 +18,7 @@ from wfdeploy.model.run import (
     ReplaceRunning,
 )
 from wfdeploy.model.state import Standing
-from wfdeploy.planning.diff.failure_policy import BY_REQUEST, Case, by_policy
+from wfdeploy.planning.diff.failure_policy import BY_REQUEST, Case, Handling, by_policy
 
 NOW_MS = 1_795_442_400_000
 FAILED = Standing(
@@ -56,8 +56,8 @@ standings = st.builds(
 )
 
 
-def case(standing: Standing, *, fixed_id: bool = False) -> Case:
-    return Case(standing=standing, now_ms=NOW_MS, dlq_retention_s=3 * 86400.0, fixed_id=fixed_id)
+def case(standing: Standing, *, fixed_id: bool = False, handling: Handling = Handling.NOT_ASKED) -> Case:
+    return Case(standing=standing, now_ms=NOW_MS, dlq_retention_s=3 * 86400.0, fixed_id=fixed_id, handling=handling)
 
 
 @given(standings, policies, st.booleans())
@@ -120,3 +120,35 @@ def test_a_wish_to_resume_needs_a_dead_letter() -> None:
         FAILED._replace(completed_at_ms=NOW_MS - 4 * 86_400_000),
     ):
         assert BY_REQUEST[RequestedAction.RESUME](case(standing)).action is Action.KEEP
+
+
+OLD = FAILED._replace(completed_at_ms=NOW_MS - 4 * 86_400_000)
+IN_DOUBT = (Handling.HANDLED, Handling.UNCLEAR)
+
+
+@pytest.mark.parametrize("handling", Handling)
+@pytest.mark.parametrize(("standing", "wanted"), [(FAILED, FailureAction.RESTART), (OLD, FailureAction.RESUME)])
+def test_no_policy_restarts_what_somebody_may_have_restarted(
+    standing: Standing, wanted: FailureAction, handling: Handling
+) -> None:
+    reaction = by_policy(case(standing, handling=handling), Policy(on_failure=OnFailure(action=wanted)))
+    assert reaction.action is (Action.KEEP if handling in IN_DOUBT else Action.RESTART)
+
+
+@pytest.mark.parametrize("handling", Handling)
+def test_a_request_is_carried_out_and_in_doubt(handling: Handling) -> None:
+    one = case(FAILED, handling=handling)
+    assert BY_REQUEST[RequestedAction.RESTART](one).action is Action.RESTART
+    assert bool(one.in_doubt) is (handling in IN_DOUBT)
+    resumed = BY_REQUEST[RequestedAction.RESUME](one).action
+    assert resumed is (Action.KEEP if handling is Handling.HANDLED else Action.RESUME)
+
+
+def test_a_cancelled_run_has_no_dead_letter_that_could_be_gone() -> None:
+    cancelled = case(FAILED._replace(run_state=RunState.CANCELED), handling=Handling.HANDLED)
+    assert not cancelled.in_doubt
+
+
+def test_a_dead_letter_that_is_there_can_be_resumed_whatever_was_noted() -> None:
+    noted = case(FAILED._replace(handled=True), handling=Handling.OPEN)
+    assert BY_REQUEST[RequestedAction.RESUME](noted).action is Action.RESUME
