@@ -121,7 +121,7 @@ def test_a_plan_names_the_next_instances(checkout: Checkout, server: LocalServer
     result = checkout.here("plan")
     assert result.code == 0, result.stderr
     assert "T03:00:00Z  due" in result.stdout
-    assert "Nightly: instances that were missed are skipped (catchUp: last)." in result.stdout
+    assert "nightly: instances that were missed are skipped (catchUp: last)." in result.stdout
     assert "Next instances: nightly at " in result.stdout
     assert checkout.apply().counts == {"triggered": 1}
     assert "No changes: no runs are due." in checkout.here("plan").stdout

@@ -15,6 +15,7 @@ from wfdeploy.documents.messages import did_you_mean
 from wfdeploy.documents.scalars import microseconds, nearest_seconds
 from wfdeploy.model.canonical import MAX_INTEGER
 from wfdeploy.model.document import FieldPath
+from wfdeploy.model.project import is_this_machine
 from wfdeploy.model.request import FlowControl, SecretText, Text
 from wfdeploy.model.workflow_id import id_key, parse_run_id
 
@@ -302,7 +303,7 @@ def _host_problem(what: str, text: str, scheme: str, *, insecure: bool) -> Probl
         return Problem("bad-url", f"{what} names no host: {text!r}", _URL_EXAMPLE)
     if port == 0 or not (_is_address(host) or (_HOST_NAME.fullmatch(host) and len(host) <= 253)):
         return Problem("bad-url", f"{what} names no valid host: {parts.netloc!r}", _URL_EXAMPLE)
-    if scheme == "http" and not insecure and not is_loopback(host):
+    if scheme == "http" and not insecure and not is_this_machine(host):
         hint = "use https, or set server.insecureDestinations: true in wfdeploy.yaml"
         return Problem("insecure-destination", f"{what} sends its payload unencrypted to {host}", hint)
     return None
@@ -322,27 +323,16 @@ def url_warnings(what: str, url: Text, *, loopback: bool) -> tuple[Problem, ...]
     if _EMPTY_PART.search(text[match.end() :].partition("?")[0]) is not None:
         hint = "a variable that ends in '/' was joined with a path that begins with one: remove one of the two"
         found.append(Problem("double-slash", f"{what} has '//' in its path: {url}", hint))
-    if not loopback and _is_this_machine(match[0]):
+    if not loopback and _is_here(match[0]):
         hint = "the server calls its own machine there; the environment 'local' is for endpoints on this one"
         found.append(Problem("loopback-destination", f"{what} names this machine: {url}", hint))
     return tuple(found)
 
 
 @lru_cache(maxsize=1000)
-def _is_this_machine(origin: str) -> bool:
+def _is_here(origin: str) -> bool:
     name = urlsplit(origin).hostname or ""
-    return is_loopback(name) or name in _ALSO_HERE
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine (RFC 6761 for names)."""
-    name = host.lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return is_this_machine(name) or name in _ALSO_HERE
 
 
 @lru_cache(maxsize=1000)

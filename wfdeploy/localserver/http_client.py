@@ -108,3 +108,8 @@ def _parts(url: str) -> tuple[HttpOrigin, str, str]:
     """
     parsed = httpx.URL(url)
     return HttpOrigin.of(parsed), parsed.raw_path.decode("ascii"), parsed.netloc.decode("ascii")
+
+
+def url_at(host: str, port: int | None) -> str:
+    """The URL of a server at an address of this machine."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

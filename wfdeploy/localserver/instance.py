@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from wfdeploy.errors import StateLocked, StateUnusable
 from wfdeploy.files.access import read_own, replace_file
 from wfdeploy.files.databases import StrangeFileError, make_private, require_regular
-from wfdeploy.localserver.http_client import EndpointRequest, HttpClient
+from wfdeploy.localserver.http_client import EndpointRequest, HttpClient, url_at
 from wfdeploy.localserver.store.database import writing
 
 PROBE_TIMEOUT_S = 2.0
@@ -100,8 +100,7 @@ def find_running(database: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     # Exactly the text that a server writes: two URL parsers may read two different hosts from anything else.
-    announced = f"http://[{host}]:{port}" if host.version == 6 else f"http://{host}:{port}"
-    if url != announced or not host.is_loopback or not _is_held(_beside(database, ".lock")):
+    if url != url_at(str(host), port) or not host.is_loopback or not _is_held(_beside(database, ".lock")):
         return None
     with ThreadPoolExecutor(max_workers=1) as pool:  # the caller's thread may have a running event loop
         return url if pool.submit(asyncio.run, _server_id_at(url)).result() == server_id else None

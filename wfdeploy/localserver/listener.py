@@ -10,6 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from wfdeploy.errors import UsageError
+from wfdeploy.localserver.http_client import url_at
 
 _GRACE_S = 0.5
 
@@ -67,7 +68,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 def url_of(sock: socket.socket) -> str:
     host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return url_at(host, port)
 
 
 class SocketListener:

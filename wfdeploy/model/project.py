@@ -139,3 +139,16 @@ def parse_shard(text: str) -> Shard:
     if match is None or int(match[1]) > int(match[2]):
         raise ValueError(f"{text!r} is not I/N with I from 1 to N, as in 2/4")
     return Shard(int(match[1]), int(match[2]))
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host is this machine (RFC 6761 for names)."""
+    from ipaddress import ip_address
+
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False

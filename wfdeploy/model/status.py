@@ -152,6 +152,7 @@ class Rendered:
     """A run and its effective request.
 
     fields: by the names they have in manifests; secrets as references, redacted values left out.
+    example_s: the time (Unix seconds) that stands for that of any instance of a recurring run; None for other runs.
     """
 
     address: Address
@@ -159,6 +160,7 @@ class Rendered:
     fingerprint: str
     workflow_run_id: str | None
     fields: Mapping[str, Any]
+    example_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

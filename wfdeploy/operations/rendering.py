@@ -11,7 +11,7 @@ from wfdeploy.manifests.identify.describe import delivery_fields, doing
 from wfdeploy.manifests.identify.fingerprint import identify
 from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.address import instance_parts
-from wfdeploy.model.blocking import unix_of
+from wfdeploy.model.blocking import NOMINAL_S, unix_of
 from wfdeploy.model.request import Redact, Request
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.status import Rendered
@@ -35,7 +35,9 @@ def render(manifests: Manifests, address: str | None) -> Iterator[Rendered]:
         if targets.match(run.address):
             found = True
             fields = _fields(manifests.requests.of(run))
-            yield Rendered(run.address, run.source, run.fingerprint, run.workflow_run_id, fields)
+            is_recurring = manifests.groups[run.group.name].schedule is not None and run.at_s is None
+            example_s = NOMINAL_S if is_recurring else None
+            yield Rendered(run.address, run.source, run.fingerprint, run.workflow_run_id, fields, example_s)
     if not found and address is not None:
         hint = "addresses look like group/name or group/name[key]; without one all runs are shown"
         raise UsageError(f"no declared run matches {address}", hint=hint)

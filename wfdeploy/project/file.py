@@ -117,7 +117,7 @@ def _choose(wanted: str | None, declared: tuple[str, ...], display: str | None) 
         return DEFAULT
     import difflib
 
-    known = (*declared, LOCAL)
+    known = tuple(dict.fromkeys((*declared, LOCAL)))
     close = difflib.get_close_matches(wanted, known, n=1)
     where = f"{display} does not declare it" if display is not None else "there is no project file that declares it"
     hint = f"did you mean {close[0]!r}?" if close else f"available: {', '.join(known)}"

@@ -164,7 +164,7 @@ def _remarks(plan: Plan, style: Style, width: int | None, everything: bool) -> t
         lines.append(f"{warning} {drift(plan.drifted)}")
     if plan.orphans:
         lines.append(orphaned(plan))
-    notes = [f"{note[:1].upper() + note[1:]}." for note in plan.notes]
+    notes = [f"{note}." for note in plan.notes]  # each begins with a group's name
     add(notes, "note", lambda text: style(text, Tone.FAINT))
     return lines, is_cut
 

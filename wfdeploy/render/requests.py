@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
+from wfdeploy.model.blocking import instant
 from wfdeploy.model.status import Rendered
 from wfdeploy.render.encode import document, source_fields
 from wfdeploy.render.terminal import Style, Tone, json_safe, plain, printable
@@ -15,6 +16,12 @@ def text(requests: Iterable[Rendered], style: Style = plain) -> Iterator[str]:
     for shown in requests:
         place = style(f"  # {printable(str(shown.source))}", Tone.FAINT)
         lines = ["---", f"address: {_value(shown.address)}{place}"]
+        if shown.example_s is not None:
+            note = (
+                f"# recurring: {instant(shown.example_s)} is made up and stands for the time of any instance; "
+                f"{printable(shown.address)}@TIME shows the one of that time"
+            )
+            lines.append(style(note, Tone.FAINT))
         if shown.workflow_run_id is not None:
             lines.append(f"workflowRunId: {_value(shown.workflow_run_id)}")
         for name, value in shown.fields.items():
@@ -38,6 +45,7 @@ def _fields(shown: Rendered) -> Mapping[str, object]:
         "source": source_fields(shown.source),
         "fingerprint": shown.fingerprint,
         **named,
+        **({} if shown.example_s is None else {"exampleTime": instant(shown.example_s)}),
         "request": shown.fields,
     }
 

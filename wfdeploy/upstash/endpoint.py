@@ -6,14 +6,13 @@ is the project file's or the hosted default, so a stray `QSTASH_URL` never sends
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 from wfdeploy.errors import UsageError
-from wfdeploy.model.project import LOCAL, ServerSettings
+from wfdeploy.model.project import LOCAL, ServerSettings, is_this_machine
 
 HOSTED_URL = "https://qstash.upstash.io"
 """The European region. Source: upstash.com/docs/workflow/howto/multi-region, "Regional URLs"."""
@@ -200,13 +199,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 def is_loopback(url: str) -> bool:
     """Whether a URL names this machine."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_this_machine(urlsplit(url).hostname or "")
 
 
 def base_url(text: str, *, source: str) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdeploy.manifests.identify.run_ids import place_of, run_id
-from wfdeploy.model.project import Shard, parse_shard
+from wfdeploy.model.project import Shard, is_this_machine, parse_shard
 from wfdeploy.model.workflow_id import parse_run_id
 
 
@@ -43,3 +43,8 @@ def test_what_is_no_shard_is_refused(text: str) -> None:
 
 def test_a_shard_is_written_as_it_is_read() -> None:
     assert str(parse_shard("2/4")) == "2/4"
+
+
+def test_loopback() -> None:
+    assert all(map(is_this_machine, ("localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.255.0.1", "::1")))
+    assert not any(map(is_this_machine, ("", "0.0.0.0", "example.com", "localhost.com", "128.0.0.1", "::2")))

@@ -191,6 +191,13 @@ def test_unknown_environment(tmp_path: Path, name: str, hint: str) -> None:
     assert hint in (caught.value.hint or "")
 
 
+def test_every_environment_is_named_once(tmp_path: Path) -> None:
+    write(tmp_path, FULL)
+    with pytest.raises(UsageError) as caught:
+        load_project(cwd=tmp_path, environment="zz")
+    assert caught.value.hint == "available: local, staging, production"
+
+
 def test_environment_without_a_project_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no project file"):
         load_project(cwd=tmp_path, environment="production")

@@ -119,3 +119,20 @@ def test_variables_and_errors() -> None:
     ran = command_line("render")
     assert ran.code == 4
     assert "manifests/invoices.yaml:19:" in ran.stdout + ran.stderr
+
+
+def test_a_made_up_time_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text(
+        "apiVersion: wfdeploy/v1\nkind: RunGroup\nmetadata: {name: nightly}\n"
+        "spec:\n  destination: https://app.example.com/wf\n  schedule: {cron: '0 3 * * *'}\n"
+        "  runs: [{name: ok, body: {at: '${{ schedule.time }}'}}]\n",
+        encoding="utf-8",
+    )
+    shown = command_line("render", "a.yaml").stdout
+    assert "# recurring: 2000-01-01T00:00:00Z is made up and stands for the time of any instance" in shown
+    (one,) = json.loads(command_line("render", "a.yaml", "-o", "json").stdout)["requests"]
+    assert one["exampleTime"] == one["request"]["body"]["at"]
+    instance = command_line("render", "a.yaml", "nightly/ok@2026-11-24T03:00:00Z").stdout
+    assert "2026-11-24T03:00:00Z" in instance
+    assert "recurring" not in instance
