@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from scripts import docs_cli, docs_examples
 from wfdeploy.cli.main import main
 from wfdeploy.errors import EXIT_CODE_MEANING, ExitCode
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_command_line_reference_is_fresh() -> None:
@@ -30,3 +36,9 @@ def test_every_command_has_a_section(path: tuple[str, ...]) -> None:
 
 def test_every_exit_code_has_a_meaning() -> None:
     assert set(EXIT_CODE_MEANING) == set(ExitCode)
+
+
+def test_references_are_up_to_date() -> None:
+    command = [sys.executable, "scripts/docs_schema.py", "--check"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")

@@ -11,9 +11,7 @@ import pytest
 from tests.unit.model.test_address import address, moves
 from tests.unit.render.samples import change, plan_of
 from wfdeploy.errors import Withheld
-from wfdeploy.model.address import (
-    Address,
-)
+from wfdeploy.model.address import Address
 from wfdeploy.model.observed import Continuation, ObservedRun, RunState
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Plan, RequestedAction, Selection

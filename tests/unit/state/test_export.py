@@ -10,9 +10,7 @@ import pytest
 from tests.contracts.test_state_store import BINDING, record
 from tests.unit.state.conftest import leave, refused
 from wfdeploy.errors import StateUnusable
-from wfdeploy.model.edits import (
-    PutRecord,
-)
+from wfdeploy.model.edits import PutRecord
 from wfdeploy.model.state import Binding
 from wfdeploy.state.export import export_lines, import_lines
 from wfdeploy.state.sqlite_store import SqliteStore

@@ -1,4 +1,4 @@
-"""Manifests into runs, for the tests of this folder."""
+"""Manifests into runs and expressions into values, for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wfdeploy.documents import yaml_docs
 from wfdeploy.documents.positions import diagnose
+from wfdeploy.manifests.expand.expressions import evaluate
 from wfdeploy.manifests.expand.input_files import InputFiles
 from wfdeploy.manifests.expand.references import References
 from wfdeploy.manifests.expand.runs import expand
@@ -77,3 +78,12 @@ def from_file(root: Path, name: str, content: bytes, *, more: str = "", key: str
       key: ${{{{ {key} }}}}
       body: ${{{{ row }}}}""",
     )
+
+
+NAMES = References(
+    {"x": "X", "n": 3, "f": 1.5, "l": [1, "two"], "m": {"items": 5, "none": None}, "big": 2**60}, ("TOKEN",)
+)
+
+
+def value_of(source: str) -> object:
+    return evaluate(f"${{{{ {source} }}}}", NAMES)

@@ -1,3 +1,5 @@
+"""Expressions and the text around them: values, secrets, escapes, and what cannot be evaluated."""
+
 from __future__ import annotations
 
 import pytest
@@ -5,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdeploy.manifests.expand.expressions import ExpressionError, evaluate, evaluate_text
-from wfdeploy.manifests.expand.paths import is_variable_name
 from wfdeploy.manifests.expand.references import References
 from wfdeploy.model.request import SecretRef, SecretText
 
@@ -95,8 +96,3 @@ def test_text_without_an_opening_stays_as_it_is(text: str) -> None:
 def test_every_text_can_be_escaped(text: str) -> None:
     # `$${{` keeps its own `$`s: the one before the opening is the escape.
     assert evaluate(text.replace("${{", "$${{"), NAMES) == text
-
-
-def test_variable_names() -> None:
-    assert is_variable_name("app_url")
-    assert not any(map(is_variable_name, ("", "a-b", "1a", "a.b", "a b", "ä")))

@@ -12,7 +12,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.manifests.expand.data.test_other_rows import packed
+from tests.unit.manifests.expand.data.test_parquet_rows import packed
 from tests.unit.manifests.expand.expanding import Expanded, expanded, from_file
 from wfdeploy.manifests.expand.expressions import evaluate_text
 from wfdeploy.manifests.expand.numbers import NumberFormat

@@ -1,3 +1,5 @@
+"""from __future__ import annotations"""
+
 from __future__ import annotations
 
 import json
@@ -124,3 +126,33 @@ def test_large_numbers_may_be_keys_and_text_and_no_values(tmp_path: Path) -> Non
 def test_a_line_as_in_a_list_says_so(tmp_path: Path, line: bytes, message: str) -> None:
     (one,) = from_file(tmp_path, "a.jsonl", b'{"id": "b"}\n' + line + b"\n").diagnostics
     assert (one.message, one.place.line) == (message, 2)
+
+
+def test_yaml_rows(tmp_path: Path) -> None:
+    found = from_file(tmp_path, "a.yml", b"# rows\n- {id: no, when: 2026-01-01}\n\n- id: b\n  n: 0o17\n")
+    assert found.told == []
+    assert found.bodies == [{"id": "no", "when": "2026-01-01"}, {"id": "b", "n": 15}]
+    assert [run.source.row for _, run in found.runs] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "a.yaml:1 not-rows"),
+        (b"id: 1", "a.yaml:1 not-rows"),
+        (b"- 1\n---\n- 2\n", "a.yaml:1 not-rows"),
+        (b"- {id: 1}\n- {id: 1, id: 2}\n", "a.yaml:2 duplicate-key"),
+        (b"- [\n", "a.yaml:1 yaml-syntax"),
+        (b"- {id: 1}\n- \xff", "a.yaml:2 data-file-not-utf8"),
+    ],
+)
+def test_yaml_that_cannot_be_read_is_told(tmp_path: Path, content: bytes, told: str) -> None:
+    assert from_file(tmp_path, "a.yaml", content).told == [told]
+
+
+def test_bad_yaml_rows_are_told_by_their_numbers(tmp_path: Path) -> None:
+    found = from_file(tmp_path, "a.yaml", b"[{id: a}, 1, 2]")
+    assert [one.message for one in found.diagnostics] == [
+        "row 2: key: row.id is not defined",
+        "row 3: key: row.id is not defined",
+    ]

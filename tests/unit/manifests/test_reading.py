@@ -6,63 +6,23 @@ import json
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import ModelServer
 from tests.support.workbench import Workbench, counts, group, planned, run
+from tests.unit.manifests.remembering import identities, manifest, no_parsing, put, said
 from wfdeploy.catalogue import chunks, database
 from wfdeploy.catalogue.entries import Cache
 from wfdeploy.errors import InvalidInput
-from wfdeploy.manifests import parsing
-from wfdeploy.manifests.manifests import load_manifests, validate
+from wfdeploy.manifests.manifests import load_manifests
 from wfdeploy.manifests.reading import Loading
-from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import Tally, term
-
-MANIFEST = """\
-apiVersion: wfdeploy/v1
-kind: RunGroup
-metadata: {name: %s}
-spec:
-  destination: https://app.example.com/wf
-%s
-"""
-
-
-def put(root: Path, files: Mapping[str, str]) -> Project:
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    return Project(root=root, vars={"plan": "pro"}, secrets=("TOKEN",))
-
-
-def manifest(name: str, *runs: str, more: str = "") -> str:
-    return MANIFEST % (name, f"{more}  runs: [{', '.join(runs)}]")
-
-
-@contextmanager
-def no_parsing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patch:
-        for name in ("parse_file", "parse_pieces"):
-            patch.setattr(parsing.ManifestParser, name, lambda *_, **__: pytest.fail("a file was read anew"))
-        yield
-
-
-def identities(project: Project, cache: Cache | None, **options: Any) -> dict[str, str]:
-    with load_manifests(project, how=Loading(cwd=project.root, cache=cache, **options)) as manifests:
-        return {run.address: run.fingerprint for run in manifests.runs.runs()}
-
-
-def said(project: Project, cache: Cache | None) -> list[Diagnostic]:
-    return list(validate(project, how=Loading(cwd=project.root, cache=cache)))
 
 
 def test_an_unchanged_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,20 +72,6 @@ def test_variables_and_secrets_are_part_of_the_key(tmp_path: Path) -> None:
     assert [d.code for d in said(without, cache)] == ["undefined-secret"]
 
 
-def test_a_file_with_an_error_is_not_remembered_and_warnings_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files = {"manifests/a.yaml": manifest("a", "{name: x, retries: -1}"), "manifests/b.yaml": "# nothing\n"}
-    project, cache = put(tmp_path, files), Cache(tmp_path / "cache", b"key")
-    first = said(project, cache)
-    assert len(first) == 2
-    assert said(project, cache) == first == said(project, None)
-    put(tmp_path, {"manifests/a.yaml": manifest("a", "{name: x}")})
-    (warning,) = said(project, cache)
-    with no_parsing(monkeypatch):
-        assert said(project, cache) == [warning]
-
-
 CLASHES = {
     "a group": (manifest("a", "{name: x}"), manifest("a", "{name: y}")),
     "an id": (
@@ -150,15 +96,6 @@ def test_what_clashes_with_a_remembered_file_is_told_in_full(tmp_path: Path, wha
     assert said(project, cache) == expected
 
 
-def test_moves_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = put(tmp_path, {"manifests/a.yaml": manifest("a", "{name: x}", more="  moved: [{from: c, to: a}]\n")})
-    cache = Cache(tmp_path / "cache", b"key")
-    moved = [load_manifests(project, how=Loading(cwd=tmp_path, cache=cache)).moved]
-    with no_parsing(monkeypatch):
-        moved.append(load_manifests(project, how=Loading(cwd=tmp_path, cache=cache)).moved)
-    assert moved[0] == moved[1] != ()
-
-
 def test_a_locked_cache_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "_BUSY_S", 0.05)
     project, cache = put(tmp_path, {"manifests/a.yaml": manifest("a", "{name: x}")}), Cache(tmp_path / "cache", b"key")
@@ -168,26 +105,6 @@ def test_a_locked_cache_is_done_without(tmp_path: Path, monkeypatch: pytest.Monk
     other.execute("BEGIN IMMEDIATE")
     assert identities(project, cache).keys() == {*expected, "b/x"}
     other.close()
-
-
-# --- a cache that lies -------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def remote() -> ModelServer:
-    return ModelServer(ManualClock())
-
-
-@pytest.fixture
-def bench(remote: ModelServer, tmp_path: Path) -> Workbench:
-    bench = Workbench(tmp_path, "http://127.0.0.1:9", "token", clock=remote.clock)
-    bench.wrap = lambda _: remote
-    bench.server(log_lag_s=0.0, log_lag_given=True)
-    bench.write(group("g", [run("a"), run("b")]))
-    assert counts(bench.apply()) == {"triggered": 2}
-    bench.plan()  # from here on, the cache knows the manifest
-    bench.events.clear()
-    return bench
 
 
 def edit(bench: Workbench, statement: str, *values: object) -> None:
@@ -325,52 +242,3 @@ def test_what_is_declared_twice_is_told_each_time(tmp_path: Path, runs: tuple[st
     assert told == [said(one, None)] * 3
     with pytest.raises(InvalidInput):
         identities(one, Cache(tmp_path / "cache", b"key"))
-
-
-WARNING = {
-    "severity": "warning",
-    "code": "c",
-    "message": "m",
-    "place": ["f", 1, 1],
-    "address": "",
-    "hint": None,
-    "excerpt": None,
-}
-SHAPES: tuple[object, ...] = (
-    None,
-    True,
-    1,
-    "x",
-    "\0",
-    "\ud800",
-    [],
-    [1],
-    [["x"]],
-    {},
-    {"x": 1},
-    {"\0": "x"},
-    [{"a": 1}],
-)
-OTHERS: tuple[object, ...] = (1, {}, "error", ["f"])
-MOVES = [["a", "b"], [1, 2, 3, 4], ["a", "b", "c", "d"]]
-SPOILT: list[tuple[str, object]] = [
-    *((column, shape) for column in ("reads", "notes", "settings", "runs") for shape in SHAPES),
-    *(("notes", {"warnings": shape}) for shape in SHAPES),
-    *(("notes", {"warnings": [{**WARNING, name: shape}]}) for name in WARNING for shape in OTHERS),
-    *(("notes", {"moves": shape}) for shape in (*SHAPES, *([move] for move in MOVES))),
-    *(("reads", {name: "x"}) for name in ("\0", "\ud800", "/", "manifests")),
-]
-
-
-@pytest.mark.parametrize(("column", "value"), SPOILT)
-def test_json_of_another_shape_is_thrown_away(bench: Workbench, column: str, value: object) -> None:
-    table = {"settings": "groups", "runs": "chunks"}.get(column, "entries")
-    connection = sqlite3.connect(bench.root / ".wfdeploy" / "cache" / database.FILE)
-    connection.execute(f"UPDATE {table} SET {column} = ?", (json.dumps(value),))
-    connection.execute("UPDATE groups SET total = zeroblob(32)")  # so that the group is looked at
-    assert connection.total_changes == 2
-    connection.commit()
-    connection.close()
-    for _ in range(2):
-        assert planned(bench.plan()) == {}
-        assert said(bench.project, Cache(bench.root / ".wfdeploy" / "cache", b"key")) == []
