@@ -204,7 +204,7 @@ def test_without_a_terminal_it_takes_a_yes(place: Place, command: tuple[str, ...
     before = place.json("state", "list")
     refused = place.here(*command)
     assert (refused.code, refused.stdout) == (8, "")
-    assert f"error: this would {what}, and there is no terminal to ask at; nothing was sent" in refused.stderr
+    assert f"error: this would {what}, and there is no terminal to ask at; nothing was done" in refused.stderr
     words = next(line for line in refused.stderr.splitlines() if line.startswith("hint: if it is meant: wfdeploy "))
     assert place.json("state", "list") == before
     assert len(place.server.runs()) == 3

@@ -37,7 +37,7 @@ def require_yes(what: str, arguments: Sequence[str]) -> Withheld:
     words = list(arguments)
     words.insert(words.index("--") if "--" in words else len(words), "--yes")
     return Withheld(
-        f"this would {what}, and there is no terminal to ask at; nothing was sent",
+        f"this would {what}, and there is no terminal to ask at; nothing was done",
         hint=f"if it is meant: {' '.join(map(shell_word, ('wfdeploy', *words)))}",
     )
 
