@@ -1,4 +1,4 @@
-"""Diagnostics in great numbers, and of long lines."""
+"""Diagnostics: as they were reviewed, in great numbers, and of long lines."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from tests.golden_files import GOLDEN
+from tests.unit.render import samples
+from tests.unit.render.views import Golden, joined, tagged
 from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 from wfdeploy.render import diagnostics
 
@@ -79,3 +82,10 @@ def test_line_of_megabytes_is_cut_around_the_place(column: int) -> None:
     _, excerpt, caret = diagnostics.text([found], width=80).splitlines()
     assert len(excerpt) <= 80
     assert excerpt[caret.index("^") :].startswith("HERE")
+
+
+def test_diagnostics(golden: Golden) -> None:
+    golden(GOLDEN / "diagnostics" / "all.txt", diagnostics.text(samples.DIAGNOSTICS))
+    golden(GOLDEN / "diagnostics" / "narrow.txt", diagnostics.text(samples.DIAGNOSTICS, tagged, width=50))
+    golden(GOLDEN / "diagnostics" / "all.json", joined(diagnostics.json_text(samples.DIAGNOSTICS)))
+    golden(GOLDEN / "diagnostics" / "none.json", joined(diagnostics.json_text(())))

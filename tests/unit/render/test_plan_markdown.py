@@ -14,7 +14,7 @@ from markdown_it.token import Token
 
 from tests.golden_files import GOLDEN
 from tests.unit.render import samples
-from tests.unit.render.test_golden import PLANS
+from tests.unit.render.views import SAMPLE_PLANS
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, FieldChange, Plan
@@ -73,9 +73,9 @@ PROSE = prose(markdown(named("x")))
 STRUCTURE = [token.type for token in tokens(markdown(named("x")))]
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", SAMPLE_PLANS)
 def test_it_looks_like_this(name: str, golden: Callable[[Path, str], None]) -> None:
-    golden(GOLDEN / "plan" / f"{name}.md", markdown(PLANS[name]))
+    golden(GOLDEN / "plan" / f"{name}.md", markdown(SAMPLE_PLANS[name]))
 
 
 @pytest.mark.parametrize("evil", HOSTILE)
@@ -100,7 +100,7 @@ def test_whatever_is_written_stays_in_code(evil: str) -> None:
 
 @pytest.mark.parametrize("name", ["many", "crowded", "every-action"])
 def test_it_fits_a_comment(name: str) -> None:
-    assert len(markdown(PLANS[name])) < 65_536
+    assert len(markdown(SAMPLE_PLANS[name])) < 65_536
 
 
 @pytest.mark.parametrize("letter", ["k", "\u0301", "\u5b57"])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from wfdeploy.render.terminal import plain
+from tests.unit.render.views import TEXT
+from wfdeploy.render.terminal import plain, printable
 from wfdeploy.render.width import Cell, clip, display_width, table, wrap
 
 ROWS = [(Cell("g/a"), Cell("failed"), Cell("wfr_" + "x" * 200)), (Cell("g/bb"), Cell("running"), Cell("中" * 80))]
@@ -41,3 +44,9 @@ def test_text_is_wrapped_between_words(text: str, columns: int | None, lines: li
 
 def test_without_a_width_nothing_is_clipped() -> None:
     assert clip("x" * 300, None) == "x" * 300
+
+
+@given(TEXT, st.integers(1, 30))
+def test_clipped_text_fits(text: str, columns: int) -> None:
+    shown = clip(printable(text), columns)
+    assert display_width(shown) <= columns

@@ -1,4 +1,4 @@
-"""A plan's text fits a screen, whatever changes, and counts what it leaves out."""
+"""A plan's text: as it was reviewed, fit for a screen whatever changes, and with a count of what it leaves out."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.golden_files import GOLDEN
 from tests.unit.render import samples
+from tests.unit.render.views import SAMPLE_PLANS, Golden, joined, tagged
 from wfdeploy.model.address import Address
 from wfdeploy.model.plan import Action, Change, FieldChange, FirstChanges, Plan
 from wfdeploy.model.run import DesiredRun, Group, Source
-from wfdeploy.render import plan_text
+from wfdeploy.render import plan_json, plan_text
 
 MOST_BYTES, MOST_LINES = 5_000, 50
+
+
 LONG = "k" * 1000
 
 
@@ -32,7 +36,6 @@ def in_one_group(count: int, diff: Callable[[int], FieldChange], reason: str = "
 
 
 BUSY = samples.plan_of(one_each(Action.TRIGGER, 300))
-
 PLANS = {
     "a change in each of many groups": samples.plan_of(
         one_each(Action.RETRIGGER, 2000, FieldChange("headers.x-team", "growth", "sales"))
@@ -149,3 +152,32 @@ def test_a_first_plan_reads_the_runs_of_few_groups() -> None:
     assert len(read) <= 200  # as many as could be shown whole
     assert lines[2] == "50,000 to trigger, in 5,000 groups:\n"
     assert re.search(r"  and 49,\d\d0 more, also in 4,9\d\d other groups\n", "".join(lines))
+
+
+@pytest.mark.parametrize("name", SAMPLE_PLANS)
+def test_plan(name: str, golden: Golden) -> None:
+    plan = SAMPLE_PLANS[name]
+    golden(GOLDEN / "plan" / f"{name}.txt", joined(plan_text.text(plan, next_step="wfdeploy apply -e production")))
+    if name not in ("many", "crowded"):
+        golden(GOLDEN / "plan" / f"{name}.json", joined(plan_json.text(plan)))
+
+
+def test_plan_narrow_and_coloured(golden: Golden) -> None:
+    golden(GOLDEN / "plan" / "narrow.txt", joined(plan_text.text(samples.every_action(), tagged, width=60)))
+
+
+def test_plan_with_everything(golden: Golden) -> None:
+    text = joined(plan_text.text(samples.every_action(), tagged, width=50, everything=True))
+    golden(GOLDEN / "plan" / "everything.txt", text)
+
+
+def test_plan_with_everything_folds_nothing() -> None:
+    lines = joined(plan_text.text(samples.many(), everything=True)).splitlines()
+    assert sum(line.startswith("  ~ tenants/row[") for line in lines) == 3000
+
+
+def test_a_reason_about_one_run_is_said_of_each() -> None:
+    missing = "is missing from the server's logs; attempt 1 of 3"
+    changes = [samples.change(f"wave-0/r{n:03}", Action.RESTART, missing) for n in range(90)]
+    text = "".join(plan_text.text(samples.plan_of(changes)))
+    assert f"  ! 90 runs of wave-0: each {missing}\n" in text
