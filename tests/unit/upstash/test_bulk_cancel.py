@@ -15,9 +15,6 @@ from wfdeploy.upstash.client import UpstashGateway
 DATE_MS = 1_795_442_400_000
 
 
-# --- cancelling ---------------------------------------------------------------------------------------------------
-
-
 def test_a_cancel_names_its_runs_and_tells_how_many_it_was() -> None:
     with ChaosServer([chaos.answer(200, {"cancelled": 2}), chaos.answer(200, {"cancelled": 0})]) as server:
         assert cancel(server, "wfr_1", "wfr_a&b=c", "wfr_3") == Cancelled(2)
@@ -89,8 +86,6 @@ def test_a_server_that_cancels_more_than_it_was_asked_to_is_stopped() -> None:
     assert reply.may_have_acted
     assert len(server.requests) == 1
 
-
-# --- facts ----------------------------------------------------------------------------------------------------------
 
 TOLD = {"Date": DATE, "Wfdeploy-Server-Id": "srv-1", "Wfdeploy-Log-Lag": "0"}
 
