@@ -164,9 +164,14 @@ def _remarks(plan: Plan, style: Style, width: int | None, everything: bool) -> t
         lines.append(f"{warning} {drift(plan.drifted)}")
     if plan.orphans:
         lines.append(orphaned(plan))
-    notes = [f"{note}." for note in plan.notes]  # each begins with a group's name
+    notes = [f"{_sentence(note)}." for note in plan.notes]
     add(notes, "note", lambda text: style(text, Tone.FAINT))
     return lines, is_cut
+
+
+def _sentence(note: str) -> str:
+    """The note with a capital, unless it begins with the name of a group, which has no blanks."""
+    return note if " " not in note.partition(":")[0] else note[:1].upper() + note[1:]
 
 
 def emptied(generator: str, count: int) -> str:
