@@ -181,3 +181,9 @@ def test_a_reason_about_one_run_is_said_of_each() -> None:
     changes = [samples.change(f"wave-0/r{n:03}", Action.RESTART, missing) for n in range(90)]
     text = "".join(plan_text.text(samples.plan_of(changes)))
     assert f"  ! 90 runs of wave-0: each {missing}\n" in text
+
+
+def test_a_note_begins_with_a_capital_but_a_group_s_name_stays_as_it_is() -> None:
+    notes = ("nightly: more instances are due", "next instances: nightly at 2026-11-24T02:00:00Z")
+    text = "".join(plan_text.text(replace(samples.plan_of(()), notes=notes)))
+    assert "\nnightly: more instances are due.\nNext instances: nightly at 2026-11-24T02:00:00Z.\n" in text
