@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.model.document import SourceFile
     from wfdeploy.model.project import Project
-    from wfdeploy.model.run import DesiredRun, Group, Move, OnRemove
+    from wfdeploy.model.run import DesiredGroup, DesiredRun, Group, Move, OnRemove
     from wfdeploy.ports import Listener
 
 
@@ -158,12 +158,12 @@ class Checked(NamedTuple):
     """What was found wrong, and in how much.
 
     files: their names, as a user would type them.
-    groups: their names.
+    groups: by name.
     """
 
     diagnostics: tuple[Diagnostic, ...]
     files: frozenset[str] = frozenset()
-    groups: frozenset[str] = frozenset()
+    groups: Mapping[str, DesiredGroup] = {}
     runs: int = 0
 
 
@@ -183,8 +183,8 @@ def check(
     """
     manifests, diagnostics = _load(project, paths, how or Loading(), presuming=presuming)
     with manifests:
-        files, groups = frozenset(manifests.files), frozenset(manifests.groups)
-        return Checked(tuple(diagnostics), files, groups, len(manifests.runs))
+        groups = dict(manifests.runs.groups)
+        return Checked(tuple(diagnostics), frozenset(manifests.files), groups, len(manifests.runs))
 
 
 _MOST_NAMES = 50

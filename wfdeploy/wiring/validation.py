@@ -19,6 +19,7 @@ from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.event import Event, Notice
 from wfdeploy.model.options import TargetOptions
 from wfdeploy.model.project import LOCAL
+from wfdeploy.model.run import DesiredGroup
 from wfdeploy.ports import Listener
 from wfdeploy.project.document import presumed_project
 from wfdeploy.project.file import locate_project_file
@@ -53,7 +54,8 @@ def check_all(
     variables: Mapping[str, str],
     listener: Listener,
 ) -> Checked:
-    """Find what `problems` finds, and say how much was checked; of runs, those of the environment with the most.
+    """Find what `problems` finds, and say how much was checked: of runs, and of a group that environments declare
+    differently, as in the environment with the most runs.
 
     Raises: `UsageError`.
     """
@@ -65,6 +67,28 @@ def check_all(
         project = presumed_project(locate_project_file(cwd=cwd, file=file), cwd=cwd)
         found = check(project, paths, Loading(cwd=cwd, stdin=read_stdin, listener=listener), presuming=True)
         return found._replace(diagnostics=(*error.diagnostics, *found.diagnostics))
+
+
+def declared_groups(
+    options: TargetOptions,
+    process_environ: Mapping[str, str],
+    *,
+    cwd: Path,
+    paths: Sequence[str] | None,
+    variables: Mapping[str, str],
+    listener: Listener,
+) -> Mapping[str, DesiredGroup]:
+    """Read the groups of the chosen environment, or of all where none is chosen.
+
+    Raises: `InvalidInput` with every problem that `check_all` finds; `UsageError`.
+    """
+    environment = LOCAL if options.local and options.environment is None else options.environment
+    where = replace(options, environment=environment, local=False, token=None, token_file=None)
+    checked = check_all(where, process_environ, cwd=cwd, paths=paths, variables=variables, listener=listener)
+    errors = [diagnostic for diagnostic in checked.diagnostics if diagnostic.is_error]
+    if errors:
+        raise InvalidInput(errors)
+    return checked.groups
 
 
 def _once(listener: Listener) -> Listener:
@@ -124,8 +148,8 @@ def _by_environment(
             names = ", ".join(f"'{name}'" for name in where)
             diagnostic = replace(diagnostic, message=f"{diagnostic.message} (in environment {names})")  # noqa: PLW2901
         diagnostics.append(diagnostic)
-    files, groups = (
-        frozenset[str]().union(*(one.files for one in all_)),
-        frozenset[str]().union(*(one.groups for one in all_)),
-    )
+    files = frozenset[str]().union(*(one.files for one in all_))
+    groups: dict[str, DesiredGroup] = {}
+    for one in sorted(all_, key=lambda checked: checked.runs):
+        groups |= one.groups
     return Checked(tuple(diagnostics), files, groups, max(one.runs for one in all_))

@@ -161,26 +161,26 @@ def graph(
     """Show which groups wait for which, and in how many steps they are released.
 
     Each group stands under those it depends on (`dependsOn`), with the condition that it waits for. Neither the state
-    nor a server is used, and no token or secret is needed.
+    nor a server is used, and no token, secret or environment is needed: without one, the groups of all are shown.
 
     PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
     """
-    from wfdeploy.cli import surroundings
-    from wfdeploy.manifests.loading import load
-    from wfdeploy.model.plan import Selection
+    from pathlib import Path
+
+    from wfdeploy.cli import progress
     from wfdeploy.render import graph as view
+    from wfdeploy.wiring.validation import declared_groups
 
     output = app.output
     if notation != "text" and output.view is View.JSON:
         raise click.UsageError(f"--format {notation} and --output json are two formats of one output.")
-    with (
-        surroundings.opened(app, target, online=False, only_bar=True) as workspace,
-        load(workspace, paths, Selection(variables=variables)) as manifests,
-    ):
-        groups = manifests.runs.groups
-        if output.view is View.JSON:
-            output.payload(view.json_text(groups))
-        elif notation == "text":
-            output.payload(view.text(groups, output.style))
-        else:
-            output.payload(view.mermaid(groups) if notation == "mermaid" else view.dot(groups))
+    with progress.bar(output) as listener:
+        groups = declared_groups(
+            target, app.environ, cwd=Path.cwd(), paths=paths, variables=variables, listener=listener
+        )
+    if output.view is View.JSON:
+        output.payload(view.json_text(groups))
+    elif notation == "text":
+        output.payload(view.text(groups, output.style))
+    else:
+        output.payload(view.mermaid(groups) if notation == "mermaid" else view.dot(groups))

@@ -39,6 +39,24 @@ def test_a_part_of_the_project(project: Path) -> None:
     assert ran.stdout == "seed  not declared in these files\n└─ load  1 run  when seed has succeeded\n"
 
 
+def test_no_environment_is_needed(project: Path) -> None:
+    (project / "wfdeploy.yaml").write_text(
+        "apiVersion: wfdeploy/v1\nkind: Project\nmetadata: {name: p, uid: abcdefgh12345678}\nspec:\n"
+        "  manifests: [manifests]\n  environments:\n    staging: {vars: {x: 1}}\n    production: {vars: {y: 1}}\n",
+        "utf-8",
+    )
+    shown = "seed  2 runs\n└─ load  1 run  when seed has succeeded\n"
+    for options in ((), ("--local",), ("-e", "staging"), ("-e", "local")):
+        ran = command_line("graph", *options)
+        assert (ran.code, ran.stdout, ran.stderr) == (0, shown, ""), options
+    seed = project / "manifests" / "seed.yaml"
+    seed.write_text(seed.read_text("utf-8").replace("{name: b}", '{name: b, body: "${{ vars.x }}"}'), "utf-8")
+    assert command_line("graph", "-e", "staging").stdout == shown
+    ran = command_line("graph")
+    assert ran.code == ExitCode.INVALID
+    assert "(in environment 'production')" in ran.stderr
+
+
 def test_a_circle_is_an_error(project: Path) -> None:
     after = "  dependsOn: [{group: load}]\n  runs: [{name: a}]\n"
     (project / "manifests" / "seed.yaml").write_text(HEAD % "seed" + after, "utf-8")
