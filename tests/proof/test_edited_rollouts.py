@@ -137,7 +137,7 @@ def test_failures_that_were_tolerated_and_mended_are_no_licence_for_others(bench
 
 def test_until_the_next_apply_its_status_tells_that_the_steps_are_others(bench: VirtualBench) -> None:
     def shown() -> str:
-        return list(text(rollouts.status(bench.workspace, ())))[-1]
+        return "".join(text(rollouts.status(bench.workspace, ())))
 
     bench.write(rolled(*COUNTS))
     assert applied(bench, 3) == 3
