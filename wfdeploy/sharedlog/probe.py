@@ -1,0 +1,56 @@
+"""Whether a store keeps what a shared log depends on. Some accept a condition, and ignore it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from wfdeploy.errors import StateUnreachable, StateUnusable
+from wfdeploy.model.shared_log import Answer, Outcome, Stored
+
+_AT_ONCE = 16
+
+
+def probe(
+    name: str,
+    *,
+    create: Callable[[bytes], Answer],
+    swap: Callable[[bytes, str], Answer],
+    read: Callable[[], Stored | None],
+) -> None:
+    """Try it on one object that isn't there yet. Raises: `StateUnusable`; `StateUnreachable` where it stays open."""
+    started = threading.Barrier(_AT_ONCE)
+
+    def one(number: int) -> Answer:
+        started.wait(10)
+        return create(b"%d" % number)
+
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        answers = list(threads.map(one, range(_AT_ONCE)))
+    winners = [number for number, answer in enumerate(answers) if answer.outcome is Outcome.WRITTEN]
+    undecided = [answer.reason for answer in answers if answer.outcome is Outcome.UNDECIDED]
+    if len(winners) > 1:
+        raise _refused(name, f"{len(winners)} of {_AT_ONCE} writers were told that they had created the same object")
+    found = read()
+    if found is None or not winners:
+        raise StateUnreachable(
+            f"the shared state {name} could not be probed: {next(iter(undecided), 'what was written is not there')}",
+            hint="try again",
+        )
+    if found.content != b"%d" % winners[0]:
+        raise _refused(name, "an object that one writer had created holds what another one wrote")
+    first = swap(b"second", found.version)
+    if first.outcome is not Outcome.WRITTEN:
+        if first.outcome is Outcome.UNDECIDED:
+            raise StateUnreachable(f"the shared state {name} could not be probed: {first.reason}", hint="try again")
+        raise _refused(name, "an object could not be replaced under its own version")
+    if swap(b"third", found.version).outcome is Outcome.WRITTEN:
+        raise _refused(name, "an object was replaced under a version that it no longer had")
+
+
+def _refused(name: str, why: str) -> StateUnusable:
+    return StateUnusable(
+        f"the store of {name} can't keep a shared state: {why}",
+        hint="a shared state needs atomic conditional writes: use a newer version of the server, or another one",
+    )
