@@ -31,9 +31,6 @@ _ENTRY = re.compile(r"entries/\d{8}/(\d{12})")
 _SNAPSHOT = re.compile(r"snapshots/(\d{12})")
 _LEASE, _INCARNATION, _CLOCK = "lease", "incarnation", "scratch/clock"
 
-REQUEST_S = 10.0
-"""How long one small request may take, connecting included."""
-
 _SMALL_BYTES = 256 * 1024
 
 _SLOWEST_BYTES_PER_S = 64 * 1024
@@ -67,7 +64,8 @@ class ObjectLog:
 
     bucket: Bucket
 
-    request_s: float = REQUEST_S
+    request_s: float
+    """How long one small request may take, connecting included."""
 
     _store: ObjectStore = field(init=False)
 
@@ -241,10 +239,11 @@ class ObjectLog:
 
         try:
             yield
-        except (StateError, AlreadyExistsError, PreconditionError):
+        except StateError:
             raise
         except (BaseError, OSError, ValueError) as error:
-            if isinstance(error, FileNotFoundError) and not _says_no_bucket(str(error)):
+            is_about_object = isinstance(error, FileNotFoundError | AlreadyExistsError | PreconditionError)
+            if is_about_object and not _says_no_bucket(str(error)):
                 raise
             raise _explain(self.bucket, verb, str(error)) from None
 
@@ -266,9 +265,9 @@ def _explain(bucket: Bucket, verb: str, text: str) -> StateError:
             f"{what}: permission denied ({said})",
             hint=f"the credentials of the environment need {bucket.permissions}",
         )
-    if status in {301, 307, 308} or code == "AuthorizationHeaderMalformed":
+    if status in {301, 307, 308} or code == "AuthorizationHeaderMalformed" or "configured region" in text:
         return StateUnusable(
-            f"{what}: the {bucket.noun} is in another region ({said})", hint="name it in the URL: ?region=..."
+            f"{what}: the {bucket.noun} is in another region", hint="name that region in the URL: ?region=..."
         )
     if status == 501:
         return StateUnusable(

@@ -116,43 +116,49 @@ _LIBPQ = {
 }
 """Variables that an env file may bring; libpq itself reads those of the process."""
 
+REQUEST_S = 10.0
+
+_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
 _PREFIX = re.compile(r"[A-Za-z0-9._=-]+(/[A-Za-z0-9._=-]+)*")
 """What every store takes as it is, so that one URL is one place."""
 
 
-def open_backend(
-    url: str, environ: Mapping[str, str], *, below: str = "", request_s: float | None = None
-) -> LogBackend:
+def open_backend(url: str, environ: Mapping[str, str], *, below: str = "", request_s: float = REQUEST_S) -> LogBackend:
     """Open the place of a shared log. Nothing is contacted yet.
 
     below: a further part of the prefix: each shard has a log of its own.
-    request_s: how long one small request may take; None for the usual time.
+    request_s: how long one small request may take, connecting included.
 
     Raises: `UsageError` for a URL that is none; `StateUnusable` where a library or credentials are missing.
     """
     parts, parameters = _split(url)
     _require("psycopg" if parts.scheme == "postgresql" else "obstore", parts.scheme)
-    more: dict[str, Any] = {} if request_s is None else {"request_s": request_s}
     if parts.scheme == "postgresql":
         from wfdeploy.sharedlog.postgres import PostgresLog
+        from wfdeploy.sharedlog.postgres_connections import Connections
 
         prefix = "/".join(filter(None, [_prefix(url, parameters.pop("prefix", "")), below]))
         schema = parameters.pop("schema", "wfdeploy")
+        if not _SCHEMA.fullmatch(schema):
+            raise UsageError(
+                f"the schema in {without_secrets(url)} can't be used",
+                hint="it may have small letters, digits and underscores",
+            )
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
         given = {*parameters, "user" if parts.username else "", "password" if parts.password else ""}
-        return PostgresLog(
+        connections = Connections(
             conninfo=parts._replace(query=query, fragment="").geturl(),
-            name=without_secrets(url),
-            schema=schema,
-            prefix=prefix,
             options={
                 known: environ[name] for name, known in _LIBPQ.items() if environ.get(name) and known not in given
             },
-            **more,
+            name=without_secrets(url),
+            request_s=request_s,
         )
+        return PostgresLog(connections=connections, schema=schema, prefix=prefix)
     from wfdeploy.sharedlog.objects import ObjectLog
 
-    return ObjectLog(bucket=_bucket(url, parts, parameters, below, environ), **more)
+    return ObjectLog(bucket=_bucket(url, parts, parameters, below, environ), request_s=request_s)
 
 
 def without_secrets(url: str) -> str:
@@ -172,8 +178,22 @@ def without_secrets(url: str) -> str:
 def has_password(url: str) -> bool:
     """Whether a URL carries what has no place in a file."""
     parts = urlsplit(url)
-    names = {name.lower() for name, _ in parse_qsl(parts.query)}
-    return ":" in parts.netloc.rpartition("@")[0] or bool(names & {"password", "sslpassword", "passfile"})
+    pairs = parse_qsl(parts.query)
+    in_parameters = any(
+        name in {"password", "sslpassword"} or value != _without_password(value) for name, value in pairs
+    )
+    return in_parameters or ":" in parts.netloc.rpartition("@")[0]
+
+
+def hosts(url: str) -> tuple[str, ...]:
+    """The hosts that a URL names itself, to which credentials of the environment would be sent. Those of a provider
+    are not its choice."""
+    parts = urlsplit(url)
+    parameters = dict(parse_qsl(parts.query))
+    if parts.scheme not in {"postgresql", "postgres"}:
+        return (urlsplit(parameters["endpoint"]).netloc.rpartition("@")[2],) if "endpoint" in parameters else ()
+    named = ",".join([parts.netloc.rpartition("@")[2], parameters.get("host", ""), parameters.get("hostaddr", "")])
+    return tuple(filter(None, named.split(",")))
 
 
 def _without_password(value: str) -> str:
@@ -184,7 +204,6 @@ def _split(url: str) -> tuple[SplitResult, dict[str, str]]:
     try:
         parts = urlsplit(url)
         pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-        _ = parts.port
     except ValueError as error:
         raise UsageError(f"the URL of the shared state can't be read: {error}") from None
     shown = without_secrets(url)

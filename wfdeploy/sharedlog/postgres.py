@@ -1,29 +1,21 @@
 """A log in PostgreSQL: three tables in a schema, whose rows belong to a log by its prefix.
 
-Each operation is one autocommitted statement. The connection is asked for with `target_session_attrs=read-write`, so
-that a standby is never written to or read from, and commits are synchronous whatever the server's default says.
+Each operation is one autocommitted statement, but for the pieces of a snapshot.
 """
 
 from __future__ import annotations
 
-import re
 import secrets
-import threading
-import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
-from wfdeploy.errors import StateError, StateUnreachable, StateUnusable
-from wfdeploy.model.shared_log import Answer, Listed, Outcome, Stored
+import psycopg
+
+from wfdeploy.errors import StateUnreachable, StateUnusable
+from wfdeploy.model.shared_log import Answer, Listed, Outcome, Stored, digest_of
+from wfdeploy.sharedlog.postgres_connections import Connections
 from wfdeploy.sharedlog.probe import probe
-
-if TYPE_CHECKING:
-    import psycopg
-
-REQUEST_S = 10.0
-"""How long one statement may take. The server gives up earlier, so that what it says is still heard."""
 
 _PIECE_BYTES = 1024 * 1024
 
@@ -66,36 +58,22 @@ WHERE log = %(log)s AND name = %(name)s AND version = %(version)s - 1
 _LEASE, _INCARNATION = "lease", "incarnation"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresLog:
     """A `LogBackend` on PostgreSQL; its methods are documented there."""
 
-    conninfo: str
-
-    options: Mapping[str, str]
-    """Connection parameters that are not in `conninfo`."""
-
-    name: str
+    connections: Connections
 
     schema: str
 
     prefix: str
 
-    request_s: float = REQUEST_S
-
-    _idle: list[Any] = field(init=False, default_factory=list)
-    """Connections that nobody uses; one thread uses one at a time."""
-
-    _guard: threading.Lock = field(init=False, default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", self.schema):
-            raise StateUnusable(
-                f"the schema in {self.name} can't be used", hint="it may have small letters, digits and underscores"
-            )
+    @property
+    def name(self) -> str:
+        return self.connections.name
 
     def prepare(self) -> None:
-        with self._connection("create") as connection, connection.transaction():
+        with self.connections.one("create") as connection, connection.transaction():
             # Two that create a schema at once would both find it missing.
             connection.execute("SELECT pg_advisory_xact_lock(hashtext('wfdeploy'))")
             row = connection.execute(
@@ -109,7 +87,7 @@ class PostgresLog:
         self._create_register(_INCARNATION, secrets.token_hex(16).encode())
 
     def check(self) -> None:
-        with self._connection("read") as connection:
+        with self.connections.one("read") as connection:
             row = connection.execute("SELECT current_setting('fsync'), pg_is_in_recovery()").fetchone()
             assert row is not None
         if row[0] != "on":
@@ -151,7 +129,7 @@ class PostgresLog:
         values = {"number": number, "content": content, "previous": bytes.fromhex(previous)}
         try:
             if self._run("write", _CREATE_ENTRY, **values):
-                return Answer(Outcome.WRITTEN, _version(content))
+                return Answer(Outcome.WRITTEN, digest_of(content))
             # Nothing was written; why not is another question, and its answer as good as any later one.
             rows = self._rows(
                 "read",
@@ -192,13 +170,11 @@ class PostgresLog:
 
     def create_snapshot(self, number: int, source: BinaryIO) -> Answer:
         insert = self._sql("INSERT INTO {schema}.snapshots (log, number, piece, content) VALUES (%s, %s, %s, %s)")
-        import psycopg
-
         try:
-            with self._connection("write") as connection, connection.transaction():
+            with self.connections.one("write") as connection, connection.transaction():
                 piece = 0
                 while (content := source.read(_PIECE_BYTES)) or piece == 0:
-                    _begin(connection, self.request_s)
+                    connection.allow(self.connections.request_s)
                     connection.execute(insert, (self.prefix, number, piece, content))
                     piece += 1
         except psycopg.errors.UniqueViolation:
@@ -219,7 +195,7 @@ class PostgresLog:
         query = self._sql("SELECT content FROM {schema}.snapshots WHERE log = %s AND number = %s ORDER BY piece")
         found = False
         with (
-            self._connection("read") as connection,
+            self.connections.one("read") as connection,
             connection.transaction(),
             # One statement, so that a snapshot that is deleted meanwhile is still read whole.
             connection.cursor("snapshot") as cursor,
@@ -227,7 +203,7 @@ class PostgresLog:
             cursor.itersize = 1
             cursor.execute(query, (self.prefix, number))
             for (content,) in cursor:
-                _begin(connection, self.request_s)
+                connection.allow(self.connections.request_s)
                 target.write(content)
                 found = True
         return found
@@ -247,10 +223,7 @@ class PostgresLog:
         return self._swap_register(_LEASE, content, version)
 
     def close(self) -> None:
-        with self._guard:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+        self.connections.close()
 
     # --- rows ------------------------------------------------------------------------------------------------
 
@@ -279,150 +252,13 @@ class PostgresLog:
 
     def _run(self, verb: str, statement: str, **values: Any) -> int:
         """Run a statement; the number of rows that it changed."""
-        with self._connection(verb) as connection:
+        with self.connections.one(verb) as connection:
             return int(connection.execute(self._sql(statement), {"log": self.prefix, **values}).rowcount)
 
     def _rows(self, verb: str, query: str, **values: Any) -> list[tuple[Any, ...]]:
-        with self._connection(verb) as connection:
+        with self.connections.one(verb) as connection:
             cursor = connection.execute(self._sql(query), {"log": self.prefix, **values}, binary=True)
             return list(cursor.fetchall())
 
     def _sql(self, text: str) -> bytes:
         return text.replace("{schema}", f'"{self.schema}"').encode()
-
-    # --- connections -----------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _connection(self, verb: str) -> Iterator[Any]:
-        """A connection for one operation. One that failed is not used again: what it would say next is unknown."""
-        import psycopg
-
-        try:
-            with self._guard:
-                connection = self._idle.pop() if self._idle else None
-            if connection is None:
-                connection = self._connect()
-            _begin(connection, self.request_s)
-            try:
-                yield connection
-                if connection.warning:
-                    # An operator cancelled the wait for a standby: the commit is acknowledged, and may be lost.
-                    raise psycopg.OperationalError(connection.warning)
-            except BaseException:
-                connection.close()
-                raise
-            with self._guard:
-                self._idle.append(connection)
-        except psycopg.errors.UniqueViolation:
-            raise
-        except psycopg.Error as error:
-            raise _explain(self.name, verb, error) from None
-
-    def _connect(self) -> Any:
-        import psycopg
-
-        connection = _timed_connection().connect(
-            self.conninfo,
-            **self.options,
-            autocommit=True,
-            application_name="wfdeploy",
-            connect_timeout=max(2, int(self.request_s)),
-            target_session_attrs="read-write",
-            tcp_user_timeout=int(self.request_s * 1000),
-            prepare_threshold=None,
-        )
-        connection.add_notice_handler(connection.note)
-        try:
-            _begin(connection, self.request_s)
-            server_ms = int(self.request_s * 800)
-            connection.execute(
-                "SELECT set_config('statement_timeout', %(ms)s, false), set_config('lock_timeout', %(ms)s, false), "
-                "set_config('idle_in_transaction_session_timeout', %(ms)s, false), "
-                "CASE WHEN current_setting('synchronous_commit') IN ('on', 'remote_apply') THEN '' "
-                "ELSE set_config('synchronous_commit', 'on', false) END",
-                {"ms": str(server_ms)},
-            )
-        except psycopg.Error:
-            connection.close()
-            raise
-        return connection
-
-
-def _begin(connection: Any, request_s: float) -> None:
-    connection.end = time.monotonic() + request_s
-
-
-def _timed_connection() -> Any:
-    """The class of a connection that stops waiting for the server when its time is over; psycopg's waits forever."""
-    import psycopg
-
-    class TimedConnection(psycopg.Connection[tuple[Any, ...]]):
-        end = float("inf")
-        warning = ""
-
-        def note(self, notice: psycopg.errors.Diagnostic) -> None:
-            if notice.severity_nonlocalized == "WARNING":
-                self.warning = notice.message_primary or "a warning"
-
-        def wait(self, gen: Any, *args: Any, **options: Any) -> Any:
-            return super().wait(self._until_end(gen), *args, **options)
-
-        def _until_end(self, gen: Any) -> Generator[Any, Any, Any]:
-            try:
-                wanted = next(gen)
-                while True:
-                    ready = yield wanted
-                    if time.monotonic() > self.end:
-                        raise psycopg.OperationalError("the server gave no answer in time")
-                    wanted = gen.send(ready)
-            except StopIteration as done:
-                return done.value
-
-    return TimedConnection
-
-
-def _explain(name: str, verb: str, error: psycopg.Error) -> StateError:
-    what = f"cannot {verb} the shared state {name}"
-    said = " ".join((error.diag.message_primary or str(error)).split())[:300]
-    state = error.sqlstate or ""
-    match state[:2], state:
-        case _, "42P01" | "3F000":
-            return StateUnusable(
-                f"{what}: its tables are not there ({said})",
-                hint="create it: wfdeploy state init; if it was there before, the tables were dropped: restore them",
-            )
-        case _, "3D000":
-            return StateUnusable(f"{what}: {said}", hint="correct the URL, or create the database")
-        case _, "42501" | "28000" | "28P01":
-            return StateUnusable(
-                f"{what}: permission denied ({said})",
-                hint="set PGUSER and PGPASSWORD, or a password file; the role needs SELECT, INSERT, UPDATE and DELETE "
-                "on the tables, and CREATE on the database for `state init`",
-            )
-        case _, "25006":
-            return StateUnusable(f"{what}: {said}", hint="name the primary, and a role that may write")
-        case "53", _:
-            return StateUnreachable(f"{what}: the server is full ({said})", hint="free some space or connections")
-        case "42" | "22" | "0A", _:
-            return StateUnusable(f"{what}: {said}", hint="a shared state needs PostgreSQL 12 or newer")
-    return _explain_connecting(what, said)
-
-
-def _explain_connecting(what: str, said: str) -> StateError:
-    """An error of the connection, or one that has passed when tried again (a lock, a shutdown)."""
-    for words, hint in (
-        ("password authentication failed", "set PGUSER and PGPASSWORD, or a password file"),
-        ("no password supplied", "set PGPASSWORD, or a password file"),
-        ("no pg_hba.conf entry", "the server must allow this role to connect from here"),
-        ("session is read-only", "name the primary, and a role that may write"),
-        ("does not exist", "correct the URL, or create the database and the role"),
-    ):
-        if words in said:
-            return StateUnusable(f"{what}: {said}", hint=hint)
-    return StateUnreachable(f"{what}: {said}", hint="check the network, and the host in the URL")
-
-
-def _version(content: bytes) -> str:
-    from wfdeploy.model.shared_log import digest_of
-
-    return digest_of(content)

@@ -157,7 +157,7 @@ def land(objects: Objects, draw: st.DataObject) -> None:
         objects.deliver(draw.draw(st.integers(0, len(objects.late) - 1), label="which"))
 
 
-FATES = st.sampled_from([Fate.PASS, Fate.PASS, *Fate])
+FATES: st.SearchStrategy[Fate] = st.sampled_from([Fate.PASS, Fate.PASS, *Fate])
 
 
 class Writers:
