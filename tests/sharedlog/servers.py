@@ -1,6 +1,8 @@
-"""Real servers on loopback that keep shared logs: S3 (moto), PostgreSQL, Azure Blob Storage (Azurite).
+"""Servers on loopback that keep shared logs: S3 (moto), PostgreSQL, Azure Blob Storage (Azurite), and for Google Cloud
+Storage a stand-in of our own.
 
-Each is a process of its own, ended by its id. Where one can't be had its tests are skipped, but under CI they fail.
+Each but the last is a process of its own, ended by its id. Where one can't be had its tests are skipped, but under CI
+they fail.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.sharedlog.gcs_server import GcsServer
 from wfdeploy.ports import LogBackend
 from wfdeploy.sharedlog.opening import open_backend
 
@@ -207,4 +210,10 @@ def _postgres_programs() -> Path | None:
     return folder if (folder / "postgres").exists() else None
 
 
-SERVERS = {"s3": s3, "postgres": postgres, "azure": azure}
+@contextlib.contextmanager
+def gcs() -> Iterator[Place]:
+    with GcsServer() as server:
+        yield Place(kind="gcs", port=server.port, url="gs://bucket/{prefix}?endpoint=http://127.0.0.1:{port}")
+
+
+SERVERS = {"s3": s3, "postgres": postgres, "azure": azure, "gcs": gcs}

@@ -85,7 +85,7 @@ def test_one_of_sixteen_writers_wins_each_entry(backend: LogBackend) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["memory", "s3", "azure"], indirect=True
+    "place", ["memory", "s3", "azure", "gcs"], indirect=True
 )  # in a database, an entry follows the one before it
 def test_entries_are_listed_in_order_across_folders(backend: LogBackend) -> None:
     numbers = [9_998, 9_999, 10_000, 10_001, 99_999, 100_000, 1_000_000_000]

@@ -16,7 +16,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -56,6 +56,9 @@ class Bucket:
 
     permissions: str
     """What the credentials must be allowed to do, in words of the provider."""
+
+    log_in: str
+    """How people come by credentials."""
 
 
 @dataclass(slots=True)
@@ -106,7 +109,8 @@ class ObjectLog:
     # --- entries ---------------------------------------------------------------------------------------------
 
     def create_entry(self, number: int, content: bytes, previous: str) -> Answer:  # noqa: ARG002 - can't be checked
-        return self._create(_entry_key(number), content)
+        answer = self._create(_entry_key(number), content)
+        return replace(answer, version=_tag(answer.version))
 
     def list_entries(self, first: int, limit: int) -> Sequence[Listed]:
         found: list[Listed] = []
@@ -119,7 +123,8 @@ class ObjectLog:
         return found
 
     def read_entry(self, number: int) -> Stored | None:
-        return self._read(_entry_key(number))
+        stored = self._read(_entry_key(number))
+        return None if stored is None else replace(stored, version=_tag(stored.version))
 
     def delete_entry(self, number: int) -> None:
         self._delete(_entry_key(number))
@@ -220,7 +225,7 @@ class ObjectLog:
                             f"{self.name} doesn't list its objects in order", hint="use a general purpose bucket"
                         )
                     last = number
-                    yield Listed(number, meta["size"], _version(meta))
+                    yield Listed(number, meta["size"], _tag(_version(meta)))
 
     def _delete(self, key: str) -> None:
         try:
@@ -249,9 +254,11 @@ class ObjectLog:
 
 
 def _explain(bucket: Bucket, verb: str, text: str) -> StateError:
+    what = f"cannot {verb} the shared state {bucket.name}"
+    if found := re.search(r"credential provider: ([^\n]*)|token request: ([^\n]*)", text):
+        return _explain_credentials(bucket, what, found[1] or found[2])
     status = int(found[1]) if (found := re.search(r"status code: (\d{3})", text)) else 0
     code = found[1] if (found := re.search(r"<Code>(\w+)</Code>", text)) else ""
-    what = f"cannot {verb} the shared state {bucket.name}"
     said = f"HTTP {status}{f' {code}' if code else ''}"
     if _says_no_bucket(text):
         return StateUnusable(
@@ -282,14 +289,17 @@ def _explain(bucket: Bucket, verb: str, text: str) -> StateError:
         )
     if status >= 400:
         return StateUnusable(f"{what}: the store refused the request ({said})", hint="check the URL and its parameters")
-    if "redential" in text or "169.254." in text or "metadata.google.internal" in text:
-        return StateUnusable(
-            f"{what}: no credentials were found ({_first_line(text)})",
-            hint="log in, or set the variables of the provider's own tools",
-        )
     return StateUnreachable(
         f"{what}: no answer ({_first_line(text)})", hint="check the network, and the endpoint in the URL"
     )
+
+
+def _explain_credentials(bucket: Bucket, what: str, text: str) -> StateError:
+    if re.search(r"[Tt]imed? ?out|Connection|Transport|ServiceRequest", text):
+        return StateUnreachable(
+            f"{what}: who gives the credentials doesn't answer ({_first_line(text)})", hint="try again"
+        )
+    return StateUnusable(f"{what}: no credentials were found ({_first_line(text)})", hint=bucket.log_in)
 
 
 def _says_no_bucket(text: str) -> bool:
@@ -305,6 +315,11 @@ def _first_line(text: str) -> str:
 def _version(meta: Any) -> str:
     """Both marks of a version: Google compares generations, the others ETags. Azure lists those without quotes."""
     return f"{(meta['e_tag'] or '').strip(chr(34))} {meta['version'] or ''}".rstrip()
+
+
+def _tag(version: str) -> str:
+    """The part of a version that listings tell too."""
+    return version.partition(" ")[0]
 
 
 def _seconds(value: float) -> timedelta:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -264,10 +265,11 @@ def _bucket(
     config |= place.config
     config |= {place.names[name]: value for name, value in parameters.items()}
     if parts.scheme == "gs" and is_plain:
-        config["skip_signature"] = True  # an emulator; a token would be read by everybody on the way
+        # An emulator: a real token would be read by everybody on the way.
+        config["bearer_token"] = "none"  # noqa: S105
     prefix = "/".join(filter(None, [_prefix(url, parts.path), below]))
     shown = without_secrets(url)
-    finds_them = any(environ.get(name) for name in place.keys) or "skip_signature" in config
+    finds_them = any(environ.get(name) for name in place.keys) or "bearer_token" in config
     found = {} if finds_them else {"credential_provider": _credentials(parts.scheme, shown)}
 
     def connect(options: Mapping[str, Any]) -> ObjectStore:
@@ -285,7 +287,14 @@ def _bucket(
         )
         return store
 
-    return Bucket(name=shown, noun=place.noun, container=parts.netloc, connect=connect, permissions=place.permissions)
+    return Bucket(
+        name=shown,
+        noun=place.noun,
+        container=parts.netloc,
+        connect=connect,
+        permissions=place.permissions,
+        log_in=place.log_in,
+    )
 
 
 def _credentials(scheme: str, name: str) -> Any:
@@ -293,6 +302,8 @@ def _credentials(scheme: str, name: str) -> Any:
     place = _PLACES[scheme]
     needed, module, factory = place.credentials.split()
     _require(needed, scheme)
+    # What it logs would be printed beside our own message.
+    logging.getLogger(needed.partition(".")[0]).addHandler(logging.NullHandler())
     try:
         return getattr(importlib.import_module(module), factory)()
     except Exception as error:  # each library has its own
