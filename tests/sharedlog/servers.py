@@ -186,14 +186,27 @@ def postgres() -> Iterator[Place]:
             check=True, capture_output=True, timeout=60, user=user, group=user and _group(user), cwd=folder,
         )  # fmt: skip
         arguments = [str(programs / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", ""]
+        url = f"postgresql://tester:{quote(PASSWORD)}@127.0.0.1:{{port}}/postgres?prefix={{prefix}}"
         with process(arguments, port, stop=signal.SIGINT, user=user):
-            yield Place(
-                kind="postgres",
-                port=port,
-                url=f"postgresql://tester:{quote(PASSWORD)}@127.0.0.1:{{port}}/postgres?prefix={{prefix}}",
-            )
+            _wait_for_postgres(url.format(port=port, prefix="").partition("?")[0])
+            yield Place(kind="postgres", port=port, url=url)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_for_postgres(url: str) -> None:
+    """It listens before it is ready."""
+    import psycopg
+
+    end = time.monotonic() + 30
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=5).close()
+            return
+        except psycopg.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 def _postgres_programs() -> Path | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import secrets
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -146,10 +148,28 @@ def test_without_an_answer_nothing_is_decided(pair: tuple[LogBackend, LogBackend
 def test_a_read_is_tried_again(pair: tuple[LogBackend, LogBackend], relay: CuttingRelay) -> None:
     over_relay, direct = pair
     key = b"entries" if direct.name.startswith("postgresql") else b"000000000000"
-    relay.plan(key, Cut.BEFORE, Cut.AFTER, Cut.MIDDLE)
+    relay.plan(key, Cut.BEFORE, Cut.AFTER, Cut.MIDDLE, Cut.SILENT)
     stored = DecidedLog(over_relay).read_entry(0, within_s=15)
     assert stored is not None
     assert stored.content == b"genesis"
     relay.plan(key, *[Cut.BEFORE] * 50)
     with pytest.raises(StateUnreachable):
         DecidedLog(over_relay).read_entry(0, within_s=0.5)
+
+
+def test_a_silent_server_is_given_up(pair: tuple[LogBackend, LogBackend], relay: CuttingRelay) -> None:
+    """Every request ends, also the one that reads something large."""
+    over_relay, direct = pair
+    direct.create_snapshot(1, io.BytesIO(b"snapshot"))
+    database = direct.name.startswith("postgresql")
+    for key, read in (
+        (b"entries" if database else b"000000000000", lambda: over_relay.read_entry(0)),
+        (b"snapshots" if database else b"000000000001", lambda: over_relay.read_snapshot(1, io.BytesIO())),
+        (b"entries", lambda: over_relay.list_entries(0, 10)),
+        (b"lease", over_relay.read_lease),
+    ):
+        relay.plan(key, Cut.SILENT)
+        began = time.monotonic()
+        with pytest.raises(StateUnreachable):
+            read()
+        assert 1 < time.monotonic() - began < 5

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from math import ceil, log2
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from wfdeploy.errors import StateError, StateUnreachable, StateUnusable
@@ -31,10 +32,8 @@ _ENTRY = re.compile(r"entries/\d{8}/(\d{12})")
 _SNAPSHOT = re.compile(r"snapshots/(\d{12})")
 _LEASE, _INCARNATION, _CLOCK = "lease", "incarnation", "scratch/clock"
 
-_SMALL_BYTES = 256 * 1024
-
 _SLOWEST_BYTES_PER_S = 64 * 1024
-"""A larger request may take as long as its bytes take at this rate."""
+"""A request may take longer by what its bytes take at this rate."""
 
 _PIECE_BYTES = 1024 * 1024
 
@@ -51,7 +50,7 @@ class Bucket:
 
     container: str
 
-    connect: Callable[[dict[str, Any]], ObjectStore]
+    connect: Callable[[Mapping[str, Any]], ObjectStore]
     """Makes a store, rooted at the prefix, with these client options."""
 
     permissions: str
@@ -70,10 +69,12 @@ class ObjectLog:
     request_s: float
     """How long one small request may take, connecting included."""
 
-    _store: ObjectStore = field(init=False)
+    _stores: dict[int, ObjectStore] = field(init=False, default_factory=dict)
+    """By what their requests may take: as many seconds as `request_s` doubled so many times; -1 for those that read
+    something large, and for which only a pause is too long."""
 
     def __post_init__(self) -> None:
-        self._store = self._connected(self.request_s)
+        self._store(0)  # what is missing is found out now
 
     @property
     def name(self) -> str:
@@ -100,7 +101,7 @@ class ObjectLog:
 
     def now_ms(self) -> int:
         with self._explained("write"):
-            self._store.put(_CLOCK, secrets.token_bytes(8))
+            self._store(0).put(_CLOCK, secrets.token_bytes(8))
         stored = self._read(_CLOCK)
         if stored is None or stored.written_at_ms is None:
             raise StateUnreachable(f"{self.name} doesn't tell the time of a write")
@@ -123,7 +124,7 @@ class ObjectLog:
         return found
 
     def read_entry(self, number: int) -> Stored | None:
-        stored = self._read(_entry_key(number))
+        stored = self._read(_entry_key(number), -1)
         return None if stored is None else replace(stored, version=_tag(stored.version))
 
     def delete_entry(self, number: int) -> None:
@@ -139,21 +140,17 @@ class ObjectLog:
         return list(self._list("snapshots", _SNAPSHOT, None, 1000))
 
     def read_snapshot(self, number: int, target: BinaryIO) -> bool:
-        # However large it is, only a pause is too long.
-        store = self.bucket.connect(
-            {
-                "connect_timeout": _seconds(self.request_s),
-                "read_timeout": _seconds(self.request_s),
-                "timeout": timedelta(hours=6),
-            }
-        )
         try:
             with self._explained("read"):
-                for piece in store.get(_snapshot_key(number)).stream(min_chunk_size=_PIECE_BYTES):
-                    target.write(piece)
+                pieces = self._store(-1).get(_snapshot_key(number)).stream(min_chunk_size=_PIECE_BYTES)
+            while True:
+                with self._explained("read"):
+                    piece = next(pieces, None)
+                if piece is None:
+                    return True
+                target.write(piece)
         except FileNotFoundError:
             return False
-        return True
 
     def delete_snapshot(self, number: int) -> None:
         self._delete(_snapshot_key(number))
@@ -185,13 +182,11 @@ class ObjectLog:
     def _put(self, key: str, content: bytes, mode: Any) -> Answer:
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        store = self._store
-        if len(content) > _SMALL_BYTES:
-            store = self._connected(self.request_s + len(content) / _SLOWEST_BYTES_PER_S)
+        longer = ceil(log2(1 + len(content) // _SLOWEST_BYTES_PER_S / self.request_s))
         try:
             with self._explained("write"):
                 # An object in parts is not checked against its condition.
-                put = store.put(key, content, mode=mode, use_multipart=False)
+                put = self._store(longer).put(key, content, mode=mode, use_multipart=False)
         except (AlreadyExistsError, PreconditionError):
             # Also said where writers collided and nothing is there (409), so that it has to be read.
             return Answer(Outcome.REFUSED)
@@ -201,10 +196,10 @@ class ObjectLog:
             return Answer(Outcome.UNDECIDED, reason=error.message)
         return Answer(Outcome.WRITTEN, _version(put))
 
-    def _read(self, key: str) -> Stored | None:
+    def _read(self, key: str, longer: int = 0) -> Stored | None:
         try:
             with self._explained("read"):
-                got = self._store.get(key)
+                got = self._store(longer).get(key)
                 meta = got.meta
                 content = bytes(got.bytes())
         except FileNotFoundError:
@@ -214,7 +209,7 @@ class ObjectLog:
     def _list(self, prefix: str, pattern: re.Pattern[str], offset: str | None, pieces: int) -> Iterator[Listed]:
         last = -1
         with self._explained("list"):
-            for chunk in self._store.list(prefix, offset=offset, chunk_size=pieces):
+            for chunk in self._store(0).list(prefix, offset=offset, chunk_size=pieces):
                 for meta in chunk:
                     match = pattern.fullmatch(meta["path"])
                     if match is None:
@@ -230,12 +225,21 @@ class ObjectLog:
     def _delete(self, key: str) -> None:
         try:
             with self._explained("delete"):
-                self._store.delete(key)
+                self._store(0).delete(key)
         except FileNotFoundError:
             pass
 
-    def _connected(self, timeout_s: float) -> ObjectStore:
-        return self.bucket.connect({"connect_timeout": _seconds(self.request_s / 2), "timeout": _seconds(timeout_s)})
+    def _store(self, longer: int) -> ObjectStore:
+        """The store for requests that may take longer; see `_stores`. It keeps its connections."""
+        store = self._stores.get(longer)
+        if store is None:
+            options = {"connect_timeout": timedelta(seconds=self.request_s / 2)}
+            if longer < 0:
+                options |= {"read_timeout": timedelta(seconds=self.request_s), "timeout": timedelta(hours=6)}
+            else:
+                options |= {"timeout": timedelta(seconds=self.request_s * 2**longer)}
+            store = self._stores[longer] = self.bucket.connect(options)
+        return store
 
     @contextmanager
     def _explained(self, verb: str) -> Iterator[None]:
@@ -320,10 +324,6 @@ def _version(meta: Any) -> str:
 def _tag(version: str) -> str:
     """The part of a version that listings tell too."""
     return version.partition(" ")[0]
-
-
-def _seconds(value: float) -> timedelta:
-    return timedelta(seconds=value)
 
 
 def _entry_key(number: int) -> str:

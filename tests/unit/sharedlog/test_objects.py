@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,7 @@ from tests.fakes.raw_http import RawRequest, read_request, response
 from wfdeploy.errors import StateError, StateUnreachable, StateUnusable
 from wfdeploy.model.shared_log import Answer, Outcome
 from wfdeploy.ports import LogBackend
+from wfdeploy.sharedlog.objects import ObjectLog
 from wfdeploy.sharedlog.opening import open_backend
 
 
@@ -132,3 +136,20 @@ def test_a_listing_begins_behind_a_number_and_ignores_what_is_not_ours() -> None
         assert "prefix=acme%2Fentries%2F" in server.requests[0].target
         with pytest.raises(StateError, match="doesn't list its objects in order"):
             log.list_entries(1, 10)
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds"), [(1, 5), (60_000, 5), (64 * 1024, 10), (1_000_000, 20), (20_000_000, 320)]
+)
+def test_a_large_request_may_take_longer(size: int, seconds: int) -> None:
+    with Scripted(response(200, "", {"ETag": '"e"'})) as server:
+        log, seen = server.log(), list[timedelta]()
+        assert isinstance(log, ObjectLog)
+        connect = log.bucket.connect
+
+        def watched(options: Mapping[str, Any]) -> Any:
+            seen.append(options["timeout"])
+            return connect(options)
+
+        ObjectLog(bucket=replace(log.bucket, connect=watched), request_s=5.0).create_entry(0, bytes(size), "")
+        assert seen[-1] == timedelta(seconds=seconds)

@@ -17,7 +17,7 @@ AWS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 def stored(url: str, *, below: str = "", **environ: str) -> Any:
     backend = open_backend(url, {**AWS, **environ}, below=below)
     assert isinstance(backend, ObjectLog)
-    return backend._store
+    return backend._store(0)
 
 
 @pytest.mark.parametrize(
