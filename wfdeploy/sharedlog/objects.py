@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from wfdeploy.errors import StateError, StateUnreachable, StateUnusable
 from wfdeploy.model.shared_log import Answer, Listed, Outcome, Stored
-from wfdeploy.sharedlog.probe import probe
+from wfdeploy.sharedlog.probe import probe, require_decided
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -81,7 +81,7 @@ class ObjectLog:
         return self.bucket.name
 
     def prepare(self) -> None:
-        self._create(_INCARNATION, secrets.token_hex(16).encode())
+        require_decided(self.name, self._create(_INCARNATION, secrets.token_hex(16).encode()))
 
     def check(self) -> None:
         key = f"scratch/{secrets.token_hex(16)}"

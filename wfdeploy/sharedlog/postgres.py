@@ -15,7 +15,7 @@ import psycopg
 from wfdeploy.errors import StateUnreachable, StateUnusable
 from wfdeploy.model.shared_log import Answer, Listed, Outcome, Stored, digest_of
 from wfdeploy.sharedlog.postgres_connections import Connections
-from wfdeploy.sharedlog.probe import probe
+from wfdeploy.sharedlog.probe import probe, require_decided
 
 _PIECE_BYTES = 1024 * 1024
 
@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS {schema}.snapshots (
     PRIMARY KEY (log, number, piece)
 );
 CREATE TABLE IF NOT EXISTS {schema}.registers (
-    log text NOT NULL, name text NOT NULL, content bytea NOT NULL, version bigint NOT NULL,
+    log text NOT NULL, name text NOT NULL, content bytea NOT NULL,
     written_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (log, name)
 );
@@ -46,14 +46,15 @@ ON CONFLICT DO NOTHING
 """
 
 _CREATE_REGISTER = """
-INSERT INTO {schema}.registers (log, name, content, version) VALUES (%(log)s, %(name)s, %(content)s, 1)
+INSERT INTO {schema}.registers (log, name, content) VALUES (%(log)s, %(name)s, %(content)s)
 ON CONFLICT DO NOTHING
 """
 
 _SWAP_REGISTER = """
-UPDATE {schema}.registers SET content = %(content)s, version = version + 1, written_at = clock_timestamp()
-WHERE log = %(log)s AND name = %(name)s AND version = %(version)s - 1
+UPDATE {schema}.registers SET content = %(content)s, written_at = clock_timestamp()
+WHERE log = %(log)s AND name = %(name)s AND encode(sha256(content), 'hex') = %(version)s
 """
+"""The version is the digest, and no count: after a table was made anew, counts would come again."""
 
 _LEASE, _INCARNATION = "lease", "incarnation"
 
@@ -84,7 +85,7 @@ class PostgresLog:
                 connection.execute(self._sql("CREATE SCHEMA {schema}"))
             if row[1] is None:
                 connection.execute(self._sql(_TABLES))
-        self._create_register(_INCARNATION, secrets.token_hex(16).encode())
+        require_decided(self.name, self._create_register(_INCARNATION, secrets.token_hex(16).encode()))
 
     def check(self) -> None:
         with self.connections.one("read") as connection:
@@ -174,7 +175,6 @@ class PostgresLog:
             with self.connections.one("write") as connection, connection.transaction():
                 piece = 0
                 while (content := source.read(_PIECE_BYTES)) or piece == 0:
-                    connection.allow(self.connections.request_s)
                     connection.execute(insert, (self.prefix, number, piece, content))
                     piece += 1
         except psycopg.errors.UniqueViolation:
@@ -203,7 +203,6 @@ class PostgresLog:
             cursor.itersize = 1
             cursor.execute(query, (self.prefix, number))
             for (content,) in cursor:
-                connection.allow(self.connections.request_s)
                 target.write(content)
                 found = True
         return found
@@ -228,27 +227,27 @@ class PostgresLog:
     # --- rows ------------------------------------------------------------------------------------------------
 
     def _create_register(self, name: str, content: bytes) -> Answer:
-        return self._write(_CREATE_REGISTER, 1, name=name, content=content)
+        return self._write(_CREATE_REGISTER, name=name, content=content)
 
     def _swap_register(self, name: str, content: bytes, version: str) -> Answer:
-        return self._write(_SWAP_REGISTER, int(version) + 1, name=name, content=content)
+        return self._write(_SWAP_REGISTER, name=name, content=content, version=version)
 
     def _read_register(self, name: str) -> Stored | None:
         rows = self._rows(
             "read",
-            "SELECT content, version, (extract(epoch FROM written_at) * 1000)::bigint FROM {schema}.registers "
+            "SELECT content, (extract(epoch FROM written_at) * 1000)::bigint FROM {schema}.registers "
             "WHERE log = %(log)s AND name = %(name)s",
             name=name,
         )
-        return next((Stored(content, str(version), int(at)) for content, version, at in rows), None)
+        return next((Stored(content, digest_of(content), int(at)) for content, at in rows), None)
 
-    def _write(self, statement: str, version: int, **values: Any) -> Answer:
-        """Run a statement that makes one row have this version, or changes nothing."""
+    def _write(self, statement: str, *, content: bytes, **values: Any) -> Answer:
+        """Run a statement that makes one row have this content, or changes nothing."""
         try:
-            is_written = self._run("write", statement, version=version, **values)
+            is_written = self._run("write", statement, content=content, **values)
         except StateUnreachable as error:
             return Answer(Outcome.UNDECIDED, reason=error.message)
-        return Answer(Outcome.WRITTEN, str(version)) if is_written else Answer(Outcome.REFUSED)
+        return Answer(Outcome.WRITTEN, digest_of(content)) if is_written else Answer(Outcome.REFUSED)
 
     def _run(self, verb: str, statement: str, **values: Any) -> int:
         """Run a statement; the number of rows that it changed."""

@@ -18,16 +18,14 @@ from psycopg.conninfo import conninfo_to_dict
 
 from wfdeploy.errors import StateError, StateUnreachable, StateUnusable, UsageError
 
+_MOST_IDLE = 4
+
 
 class TimedConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that stops waiting for the server when its time is over; psycopg's waits forever."""
+    """A connection that stops waiting when nothing has come or gone for a time; psycopg's waits forever."""
 
-    end = float("inf")
+    pause_s = float("inf")
     warning = ""
-
-    def allow(self, seconds: float) -> None:
-        """Begin the time of the next statement."""
-        self.end = time.monotonic() + seconds
 
     def note(self, notice: psycopg.errors.Diagnostic) -> None:
         if notice.severity_nonlocalized == "WARNING":
@@ -37,11 +35,14 @@ class TimedConnection(psycopg.Connection[tuple[Any, ...]]):
         return super().wait(self._until_end(gen), *args, **options)
 
     def _until_end(self, gen: Any) -> Generator[Any, Any, Any]:
+        end = time.monotonic() + self.pause_s
         try:
             wanted = next(gen)
             while True:
                 ready = yield wanted
-                if time.monotonic() > self.end:
+                if ready:
+                    end = time.monotonic() + self.pause_s
+                elif time.monotonic() > end:
                     raise psycopg.OperationalError("the server gave no answer in time")
                 wanted = gen.send(ready)
         except StopIteration as done:
@@ -61,7 +62,7 @@ class Connections:
     """The URL without secrets."""
 
     request_s: float
-    """How long one statement may take. The server gives up earlier, so that what it says is still heard."""
+    """How long the server may be silent. It gives a statement up earlier, so that what it says is still heard."""
 
     _idle: list[TimedConnection] = field(init=False, default_factory=list)
 
@@ -85,7 +86,6 @@ class Connections:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
                 connection = self._connect()
-            connection.allow(self.request_s)
             try:
                 yield connection
                 if connection.warning:
@@ -95,7 +95,10 @@ class Connections:
                 connection.close()
                 raise
             with self._guard:
-                self._idle.append(connection)
+                if is_kept := len(self._idle) < _MOST_IDLE:
+                    self._idle.append(connection)
+            if not is_kept:
+                connection.close()
         except psycopg.errors.UniqueViolation:
             raise
         except psycopg.Error as error:
@@ -120,8 +123,8 @@ class Connections:
             prepare_threshold=None,
         )
         connection.add_notice_handler(connection.note)
+        connection.pause_s = self.request_s
         try:
-            connection.allow(self.request_s)
             connection.execute(
                 "SELECT set_config('lock_timeout', %(lock)s, false), "
                 "set_config('statement_timeout', %(statement)s, false), "

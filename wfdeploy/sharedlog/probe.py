@@ -29,24 +29,27 @@ def probe(
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         answers = list(threads.map(one, range(_AT_ONCE)))
     winners = [number for number, answer in enumerate(answers) if answer.outcome is Outcome.WRITTEN]
-    undecided = [answer.reason for answer in answers if answer.outcome is Outcome.UNDECIDED]
     if len(winners) > 1:
         raise _refused(name, f"{len(winners)} of {_AT_ONCE} writers were told that they had created the same object")
+    for answer in answers:
+        require_decided(name, answer)  # an undecided one may be the winner
     found = read()
     if found is None or not winners:
-        raise StateUnreachable(
-            f"the shared state {name} could not be probed: {next(iter(undecided), 'what was written is not there')}",
-            hint="try again",
-        )
+        raise _refused(name, "an object that one writer had created is not there")
     if found.content != b"%d" % winners[0]:
         raise _refused(name, "an object that one writer had created holds what another one wrote")
     first = swap(b"second", found.version)
+    require_decided(name, first)
     if first.outcome is not Outcome.WRITTEN:
-        if first.outcome is Outcome.UNDECIDED:
-            raise StateUnreachable(f"the shared state {name} could not be probed: {first.reason}", hint="try again")
         raise _refused(name, "an object could not be replaced under its own version")
     if swap(b"third", found.version).outcome is Outcome.WRITTEN:
         raise _refused(name, "an object was replaced under a version that it no longer had")
+
+
+def require_decided(name: str, answer: Answer) -> None:
+    """Raises: `StateUnreachable` for a write that may have landed or not."""
+    if answer.outcome is Outcome.UNDECIDED:
+        raise StateUnreachable(f"the shared state {name} gave no clear answer: {answer.reason}", hint="try again")
 
 
 def _refused(name: str, why: str) -> StateUnusable:
