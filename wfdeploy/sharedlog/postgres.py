@@ -105,6 +105,7 @@ class PostgresLog:
                 create=lambda content: self._create_register(name, content),
                 swap=lambda content, version: self._swap_register(name, content, version),
                 read=lambda: self._read_register(name),
+                at_once=2,  # each takes a connection, and a primary key is not in doubt
             )
         finally:
             self._run("delete", "DELETE FROM {schema}.registers WHERE log = %(log)s AND name = %(name)s", name=name)
@@ -113,12 +114,16 @@ class PostgresLog:
         mark = self._read_register(_INCARNATION)
         if mark is None:
             return ""
-        ((system, timeline),) = self._rows(
-            "read",
-            "SELECT (SELECT system_identifier FROM pg_control_system()), "
-            "left(pg_walfile_name(pg_current_wal_lsn()), 8)",  # a server that was restored or promoted has another
-        )
-        return f"{mark.content.decode()} {system} {timeline}"
+        try:
+            # A server that was promoted, or restored from its log, has another timeline.
+            ((server,),) = self._rows(
+                "read",
+                "SELECT system_identifier || ' ' || left(pg_walfile_name(pg_current_wal_lsn()), 8) "
+                "FROM pg_control_system()",
+            )
+        except StateUnusable:  # the provider keeps this from its customers
+            return mark.content.decode()
+        return f"{mark.content.decode()} {server}"
 
     def now_ms(self) -> int:
         ((now,),) = self._rows("read", "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")

@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from wfdeploy.errors import StateUnreachable, StateUnusable
 from wfdeploy.model.shared_log import Answer, Outcome, Stored
 
-_AT_ONCE = 16
-
 
 def probe(
     name: str,
@@ -18,19 +16,20 @@ def probe(
     create: Callable[[bytes], Answer],
     swap: Callable[[bytes, str], Answer],
     read: Callable[[], Stored | None],
+    at_once: int = 16,
 ) -> None:
     """Try it on one object that isn't there yet. Raises: `StateUnusable`; `StateUnreachable` where it stays open."""
-    started = threading.Barrier(_AT_ONCE)
+    started = threading.Barrier(at_once)
 
     def one(number: int) -> Answer:
         started.wait(10)
         return create(b"%d" % number)
 
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        answers = list(threads.map(one, range(_AT_ONCE)))
+    with ThreadPoolExecutor(at_once) as threads:
+        answers = list(threads.map(one, range(at_once)))
     winners = [number for number, answer in enumerate(answers) if answer.outcome is Outcome.WRITTEN]
     if len(winners) > 1:
-        raise _refused(name, f"{len(winners)} of {_AT_ONCE} writers were told that they had created the same object")
+        raise _refused(name, f"{len(winners)} of {at_once} writers were told that they had created the same object")
     for answer in answers:
         require_decided(name, answer)  # an undecided one may be the winner
     found = read()
