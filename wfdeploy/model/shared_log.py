@@ -69,7 +69,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Somebody else's bytes are there, and ours will never be."""
+    """Somebody else's bytes are there. Our entry will never be; our lease, if it ever was, has been replaced."""
 
     found: Stored | None
     """None: the lease is gone."""

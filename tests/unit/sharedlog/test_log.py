@@ -205,9 +205,10 @@ class Writers:
             match done:
                 case Written():
                     self.claims.append((len(seen), content))
-                case Taken(Stored() as found):
-                    assert found.content != content
-                    self.claims.append((len(seen), found.content))
+                case Taken(found):
+                    self.refused.add(content)
+                    if found is not None:
+                        self.claims.append((len(seen), found.content))
                 case Detached():
                     self.refused.add(content)
         self.depth -= 1
