@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import importlib.util
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -23,7 +24,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -51,6 +52,8 @@ class Place:
     """With `{port}` and `{prefix}` to be filled in."""
 
     environ: Mapping[str, str] = field(default_factory=dict)
+    server: Server | None = None
+    """Where it keeps what it has when it crashes."""
 
     def url_of(self, prefix: str, *, port: int = 0) -> str:
         return self.url.format(port=port or self.port, prefix=prefix)
@@ -73,36 +76,65 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-@contextlib.contextmanager
-def process(arguments: list[str], port: int, *, stop: int = signal.SIGTERM, user: str | None = None) -> Iterator[None]:
-    """Run a server until the block ends, which begins when it accepts connections."""
-    with tempfile.TemporaryFile() as log:
-        server = subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=user, group=user and _group(user)
-        )
-        try:
+@dataclass(kw_only=True)
+class Server:
+    """A process that serves a port of this machine."""
+
+    arguments: list[str]
+    port: int
+    user: str | None = None
+    """Who runs it; None: who runs the tests."""
+
+    is_ready: Callable[[], bool] = lambda: True
+    """Whether it does more than accept connections."""
+
+    _process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it serves."""
+        with tempfile.TemporaryFile() as log:
+            group = None if self.user is None else pwd.getpwnam(self.user).pw_gid
+            self._process = subprocess.Popen(
+                self.arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=self.user, group=group
+            )
             end = time.monotonic() + 60
-            while True:
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                    break
-                if server.poll() is not None or time.monotonic() > end:
+            while not (_accepts(self.port) and self.is_ready()):
+                if self._process.poll() is not None or time.monotonic() > end:
                     log.seek(0)
-                    raise AssertionError(f"{arguments[0]} did not start: {log.read()[-2000:].decode(errors='replace')}")
+                    said = log.read()[-2000:].decode(errors="replace")
+                    raise AssertionError(f"{self.arguments[0]} did not start: {said}")
                 time.sleep(0.05)
-            yield
-        finally:
-            server.send_signal(stop)
-            try:
-                server.wait(10)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait(10)
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        assert self._process is not None
+        self._process.send_signal(how)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(10)
+
+    def crash(self) -> None:
+        """Kill it, as a power failure would, and start it again."""
+        self.stop(signal.SIGKILL)
+        self.start()
 
 
-def _group(user: str) -> int:
-    import pwd
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
-    return pwd.getpwnam(user).pw_gid
+
+@contextlib.contextmanager
+def running(server: Server, *, stop: int = signal.SIGTERM) -> Iterator[None]:
+    try:
+        server.start()
+        yield
+    finally:
+        server.stop(stop)
 
 
 @contextlib.contextmanager
@@ -111,7 +143,8 @@ def s3(*, conditions: bool = True) -> Iterator[Place]:
         unavailable("moto")
     port = free_port()
     script = Path(__file__).with_name("s3_server.py")
-    with process([sys.executable, str(script), str(port), *([] if conditions else ["ignore-conditions"])], port):
+    arguments = [sys.executable, str(script), str(port), *([] if conditions else ["ignore-conditions"])]
+    with running(Server(arguments=arguments, port=port)):
         with urllib.request.urlopen(
             urllib.request.Request(f"http://127.0.0.1:{port}/bucket", method="PUT"), timeout=20
         ):
@@ -131,7 +164,8 @@ def azure() -> Iterator[Place]:
         unavailable("Azurite (npm install --global azurite@3.35.0)")
     port = free_port()
     options = ("--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry")
-    with process([program, "--blobHost", "127.0.0.1", "--blobPort", str(port), *options], port):
+    arguments = [program, "--blobHost", "127.0.0.1", "--blobPort", str(port), *options]
+    with running(Server(arguments=arguments, port=port)):
         _create_container(port)
         yield Place(
             kind="azure",
@@ -183,30 +217,28 @@ def postgres() -> Iterator[Place]:
                 str(programs / "initdb"), "--pgdata", str(data), "--username", "tester", "--pwfile", str(secret),
                 "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-locale", "--no-sync",
             ],
-            check=True, capture_output=True, timeout=60, user=user, group=user and _group(user), cwd=folder,
+            check=True, capture_output=True, timeout=60, cwd=folder,
+            user=user, group=user and pwd.getpwnam(user).pw_gid,
         )  # fmt: skip
         arguments = [str(programs / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", ""]
         url = f"postgresql://tester:{quote(PASSWORD)}@127.0.0.1:{{port}}/postgres?prefix={{prefix}}"
-        with process(arguments, port, stop=signal.SIGINT, user=user):
-            _wait_for_postgres(url.format(port=port, prefix="").partition("?")[0])
-            yield Place(kind="postgres", port=port, url=url)
+        direct = url.format(port=port, prefix="").partition("?")[0]
+        server = Server(arguments=arguments, port=port, user=user, is_ready=lambda: _answers(direct))
+        with running(server, stop=signal.SIGINT):
+            yield Place(kind="postgres", port=port, url=url, server=server)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait_for_postgres(url: str) -> None:
+def _answers(url: str) -> bool:
     """It listens before it is ready."""
     import psycopg
 
-    end = time.monotonic() + 30
-    while True:
-        try:
-            psycopg.connect(url, connect_timeout=5).close()
-            return
-        except psycopg.OperationalError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.05)
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _postgres_programs() -> Path | None:

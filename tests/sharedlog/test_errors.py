@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from tests.sharedlog.servers import AZURE_KEY, PASSWORD, SERVERS, Place, free_port, s3
+from tests.sharedlog.servers import AZURE_KEY, PASSWORD, SERVERS, Place, free_port, postgres, s3
 from wfdeploy.errors import ExitCode, StateError, StateUnreachable, StateUnusable
-from wfdeploy.model.shared_log import Answer, Outcome
+from wfdeploy.model.shared_log import Answer, Outcome, Written, digest_of
 from wfdeploy.ports import LogBackend
+from wfdeploy.sharedlog.log import DecidedLog
 from wfdeploy.sharedlog.opening import open_backend
 
 
@@ -133,9 +135,17 @@ def test_tables_that_are_not_there_or_were_dropped(database: tuple[Place, Callab
             assert "its tables are not there" in error.message
             assert "wfdeploy state init" in str(error.hint)
         backend.prepare()
+        incarnation = backend.incarnation()
         assert backend.create_entry(0, b"x", "").outcome is Outcome.WRITTEN
+        version = backend.create_lease(b"1").version
         run("DROP TABLE wfdeploy.entries")
+        backend.prepare()  # a table alone is not made again: it would look like an empty log
         assert "its tables are not there" in refusal(lambda: backend.create_entry(1, b"y", "00")).message
+        run("DROP SCHEMA wfdeploy CASCADE")
+        backend.prepare()
+        assert backend.incarnation() != incarnation
+        backend.create_lease(b"2")
+        assert backend.swap_lease(b"3", version).outcome is Outcome.REFUSED
     finally:
         backend.close()
 
@@ -249,3 +259,23 @@ def test_a_connection_that_was_ended_is_replaced(database: tuple[Place, Callable
         assert backend.create_entry(0, b"x", "").outcome is Outcome.WRITTEN
     finally:
         backend.close()
+
+
+def test_a_server_that_crashes_keeps_what_it_acknowledged() -> None:
+    with ExitStack() as stack:
+        place = stack.enter_context(postgres())
+        backend = opened(place)
+        stack.callback(backend.close)
+        backend.prepare()
+        first = backend.create_entry(0, b"genesis", "")
+        incarnation = backend.incarnation()
+        assert place.server is not None
+        place.server.crash()
+        answer = backend.create_entry(1, b"x", digest_of(b"genesis"))
+        assert answer.outcome is Outcome.UNDECIDED
+        done = DecidedLog(backend).append(1, b"x", digest_of(b"genesis"), within_s=20)
+        assert done == Written(digest_of(b"x"))
+        stored = backend.read_entry(0)
+        assert stored is not None
+        assert stored.version == first.version
+        assert backend.incarnation() == incarnation

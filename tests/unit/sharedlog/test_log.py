@@ -22,6 +22,7 @@ from wfdeploy.model.shared_log import (
     Written,
     digest_of,
 )
+from wfdeploy.ports import LogBackend, SharedLog
 from wfdeploy.sharedlog.log import DecidedLog
 
 
@@ -37,7 +38,7 @@ class Clock:
         self.pauses.append(seconds)
 
 
-def log_over(backend: MemoryLog, clock: Clock | None = None) -> DecidedLog:
+def log_over(backend: LogBackend, clock: Clock | None = None) -> SharedLog:
     clock = clock or Clock()
     return DecidedLog(backend, monotonic=lambda: clock.now, pause=clock.pause)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -138,3 +140,13 @@ def test_a_library_that_is_missing_is_named_with_its_extra(
         open_backend(url, {})
     assert caught.value.hint == f"pip install 'wfdeploy[{extra}]'"
     assert f"needs the package {missing.partition('.')[0]}" in caught.value.message
+
+
+def test_no_library_is_loaded_before_it_is_needed() -> None:
+    program = (
+        "import sys\n"
+        "import wfdeploy.sharedlog.opening, wfdeploy.sharedlog.log, wfdeploy.sharedlog.objects\n"
+        "print(*sorted({'obstore', 'boto3', 'google', 'azure', 'psycopg'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == ""
