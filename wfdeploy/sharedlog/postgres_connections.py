@@ -62,7 +62,7 @@ class Connections:
     """The URL without secrets."""
 
     request_s: float
-    """How long the server may be silent. It gives a statement up earlier, so that what it says is still heard."""
+    """How long the server may be silent. It aborts statements earlier, so that its answer is still heard."""
 
     _idle: list[TimedConnection] = field(init=False, default_factory=list)
 

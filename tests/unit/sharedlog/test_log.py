@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable
 from itertools import count
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given, settings
@@ -127,7 +128,7 @@ def test_a_snapshot_that_another_wrote_stands() -> None:
 
 def test_a_snapshot_that_broke_off_is_read_again_from_the_start() -> None:
     class Breaking(MemoryLog):
-        def read_snapshot(self, number: int, target: io.BytesIO) -> bool:  # type: ignore[override]
+        def read_snapshot(self, number: int, target: BinaryIO) -> bool:
             target.write(b"half")
             if breaks.pop():
                 raise StateUnreachable("no answer")
