@@ -72,7 +72,7 @@ def requests(made: Sequence[Run]) -> Iterator[OutgoingRequest]:
 class NullStore(StateWriter):
     """A state that forgets at once."""
 
-    def stage(self, edits: Sequence[Edit]) -> None:
+    def stage(self, edits: Sequence[Edit], *, precedes_request: bool = False) -> None:
         pass
 
     def finish(self) -> int:

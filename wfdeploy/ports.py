@@ -190,17 +190,21 @@ class StateReader(RecordReader, RolloutReader, ListingMemory, Protocol):
 class StateWriter(Protocol):
     """Commits to a state. All methods raise `StateUnusable` when the storage fails."""
 
-    def commit(self, edits: Sequence[Edit]) -> int:
+    def commit(self, edits: Sequence[Edit], *, precedes_request: bool = False) -> int:
         """Apply edits in order, all or none, and durably: they survive a power loss after this returns.
 
         Returns the new serial. Equal content leaves the serial as it is. Short for `stage` and `finish`.
         """
-        self.stage(edits)
+        self.stage(edits, precedes_request=precedes_request)
         return self.finish()
 
-    def stage(self, edits: Sequence[Edit]) -> None:
+    def stage(self, edits: Sequence[Edit], *, precedes_request: bool = False) -> None:
         """Begin a commit: the part that takes the processor. Nothing is durable yet, and nothing else may be asked of
-        the store until `finish`."""
+        the store until `finish`.
+
+        precedes_request: a request to the server follows that relies on this commit. In a shared state it is an entry
+            of the log even where it changes nothing, so that whoever took over meanwhile is noticed.
+        """
 
     def finish(self) -> int:
         """End the commit: the part that waits for the disk, from any thread. Returns the new serial. When it raises,

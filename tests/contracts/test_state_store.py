@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.shared_logs import MemoryLog
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address, Span, exactly, group_of, whole_groups
 from wfdeploy.model.edits import (
@@ -39,9 +40,18 @@ from wfdeploy.state.sqlite_store import SqliteStore
 BINDING = Binding("p", "e", "http://s")
 NOW_MS = 1_795_442_400_000
 
+
+def replica(folder: Path) -> StateStore:
+    log = MemoryLog(BINDING)
+    store = log.replica(folder / "replica.db", now_ms=lambda: NOW_MS)
+    store.write_with(log)
+    return store
+
+
 STORES: dict[str, Callable[[Path], StateStore]] = {
     "file": lambda folder: SqliteStore.create(folder / "state.db", BINDING, now_ms=lambda: NOW_MS),
     "memory": lambda _: SqliteStore.in_memory(BINDING, now_ms=lambda: NOW_MS),
+    "replica of a shared log": replica,
 }
 
 

@@ -26,7 +26,7 @@ class CrashingStore:
             raise Crash
         return self._store.commit(edits)
 
-    def stage(self, edits: Sequence[Edit]) -> None:
+    def stage(self, edits: Sequence[Edit], *, precedes_request: bool = False) -> None:
         self._staged = edits
 
     def finish(self) -> int:

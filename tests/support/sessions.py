@@ -16,7 +16,7 @@ from wfdeploy.sending.session import Outcomes, Session
 class NullStore(StateWriter):
     """A state that forgets at once."""
 
-    def stage(self, edits: Sequence[Edit]) -> None:
+    def stage(self, edits: Sequence[Edit], *, precedes_request: bool = False) -> None:
         pass
 
     def finish(self) -> int:

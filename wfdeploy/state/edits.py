@@ -38,7 +38,7 @@ from wfdeploy.model.edits import (
 )
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.run import Tally, term
-from wfdeploy.model.state import Ended, Record
+from wfdeploy.model.state import Attempt, Ended, Record
 from wfdeploy.state import schedules_and_rollouts
 from wfdeploy.state.bulk import Bulk, put_history
 from wfdeploy.state.pending_batches import PendingBatches
@@ -61,8 +61,10 @@ class Editor:
         self._pending = PendingBatches(connection, self._bulk)
         # By group: how many records were added, and the sum of their terms.
         self._shifts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+        self._shifted = [0, 0]  # in all groups, since it was last taken
+        self._settled: set[int] = set()
 
-    def apply(self, edits: Sequence[Edit]) -> None:
+    def apply(self, edits: Iterable[Edit]) -> None:
         """Apply all edits, in order."""
         self._now_ms = self._clock()
         for kind, same in groupby(edits, type):
@@ -77,15 +79,30 @@ class Editor:
                     self._apply(edit)
         self._write_tallies()
 
-    def renumber(self, edits: Sequence[Edit]) -> None:
-        """Give the state its next serial and another nonce, after a change by these edits."""
+    def renumber(self, edits: Sequence[Edit], nonce: str | None = None) -> None:
+        """Give the state its next serial and another nonce (None: a random one), after a change by these edits."""
         run = self._connection.execute
         run("UPDATE head SET value = value + 1 WHERE key = 'serial'")
         for key in ("nonce", "runs_nonce") if any(map(is_about_triggers, edits)) else ("nonce",):
             run(
                 "INSERT INTO head VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-                (key, secrets.token_hex(16)),
+                (key, nonce or secrets.token_hex(16)),
             )
+
+    def take_shift(self) -> tuple[int, int]:
+        """How many records were added since this was last called, and the sum of their terms (`model.run.term`)."""
+        count, total = self._shifted
+        self._shifted = [0, 0]
+        return count, total
+
+    def take_settled(self) -> set[int]:
+        """The `id` of each `RecordOutcomes` since this was last called that was about exactly one pending batch."""
+        settled, self._settled = self._settled, set()
+        return settled
+
+    def intents_of(self, address: str) -> Sequence[Attempt]:
+        """The intents of the pending batch that holds this address. Raises: `KeyError`."""
+        return self._pending.intents_of(address)
 
     def _apply(self, edit: Edit) -> None:
         run = self._connection.execute
@@ -226,6 +243,8 @@ class Editor:
         if not attempts:
             return
         batch = self._pending.complete(attempts)
+        if batch is not None:
+            self._settled.add(id(edit))
         end_ids = self._bulk.ends(attempts) if batch is None else batch.end_ids
         origin, now_ms = edit.origin, edit.recorded_at_ms
         if self._bulk.insert_from_attempts(attempts, end_ids, edit.created_at_ms, origin.value, now_ms):
@@ -306,6 +325,8 @@ class Editor:
     def _write_tallies(self) -> None:
         run = self._connection.execute
         for name, (count, total) in self._shifts.items():
+            self._shifted[0] += count
+            self._shifted[1] += total
             if not count and not total:
                 continue  # a rewrite that changed nothing
             row = run("SELECT count, total FROM tallies WHERE name = ?", (name,)).fetchone()

@@ -83,6 +83,10 @@ class PendingBatches:
         self._remove(batch)
         return batch
 
+    def intents_of(self, address: str) -> Sequence[Attempt]:
+        """The intents of the batch that holds this address. Raises: `KeyError`."""
+        return self._by_address[address].attempts
+
     def expand(self, addresses: Iterable[str]) -> None:
         """Give the attempts of these addresses rows of their own, with all the others of their batches."""
         if self._by_address:

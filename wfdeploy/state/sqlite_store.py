@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address, Span
@@ -263,7 +263,7 @@ class SqliteStore(StateStore):
 
     # --- writing ---------------------------------------------------------------------------------------------
 
-    def stage(self, edits: Sequence[Edit]) -> None:
+    def stage(self, edits: Sequence[Edit], *, precedes_request: bool = False) -> None:  # noqa: ARG002 - the disk alone decides
         from wfdeploy.state.edits import Editor
 
         with self._writing, translated(self._name):
@@ -298,7 +298,7 @@ class SqliteStore(StateStore):
         with self._writing:
             self._connection.close()
 
-    def __enter__(self) -> SqliteStore:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -59,7 +59,7 @@ class Notes(StateWriter):
     fails: bool = False
     _staged: list[Observe] = field(default_factory=list)
 
-    def stage(self, edits: Sequence[Edit]) -> None:
+    def stage(self, edits: Sequence[Edit], *, precedes_request: bool = False) -> None:
         if self.fails:
             raise StateUnusable("the disk is full")
         self._staged = [edit for edit in edits if isinstance(edit, Observe)]

@@ -22,7 +22,7 @@ class FakeWriter(StateWriter):
         self._staged: list[str] = []
         self._bad, self._late = bad, late
 
-    def stage(self, edits: Sequence[Edit]) -> None:
+    def stage(self, edits: Sequence[Edit], *, precedes_request: bool = False) -> None:
         self._staged = [edit.address for edit in edits if isinstance(edit, DropAttempt)]
         if self._bad in self._staged and not self._late:
             raise StateUnusable("the disk is full")

@@ -30,7 +30,7 @@ class Notes(StateWriter):
 
     edits: list[Edit] = field(default_factory=list)
 
-    def stage(self, edits: Sequence[Edit]) -> None:
+    def stage(self, edits: Sequence[Edit], *, precedes_request: bool = False) -> None:
         self.edits += edits
 
     def finish(self) -> int:
