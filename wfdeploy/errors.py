@@ -5,7 +5,7 @@
     ├── StateError                 5
     │   ├── StateLocked            5    somebody else holds the lock
     │   ├── StateUnusable          5    corrupt, unreadable, newer, foreign
-    │   ├── StateUnreachable       5    a shared state doesn't answer now
+    │   │   └── StateUnreachable   5    a shared state doesn't answer now
     │   ├── StalePlan              5    a saved plan that no longer holds
     │   └── CacheDamaged           5    the cache does not hold what was written to it
     ├── RemoteFailure              6    refused or unreachable, nothing was triggered
@@ -100,7 +100,7 @@ class StateUnusable(StateError):
     """The state is corrupt, unreadable, read-only, of a newer version, or belongs to another target."""
 
 
-class StateUnreachable(StateError):
+class StateUnreachable(StateUnusable):
     """The place of a shared state could not be reached, or gave no clear answer in time. Trying again may help."""
 
 

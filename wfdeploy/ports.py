@@ -56,6 +56,19 @@ MakeEncoder: TypeAlias = "Callable[[str, Mapping[str, str]], Encoder]"
 """Makes an encoder for a project's label, with the values of its secrets. Other processes import it by name."""
 
 
+class Permit(Protocol):
+    """The right to send requests that change something on the server, for as long as a lease lasts."""
+
+    async def confirm(self) -> None:
+        """Make sure that it is still held, where that is not known for a moment already. May take a while.
+
+        Raises: `StateUnusable`.
+        """
+
+    def remaining_s(self) -> float:
+        """How long it surely lasts, in seconds; more than 0. Raises: `StateUnusable` when it is over."""
+
+
 class RunGateway(Protocol):
     """The server, as the core sees it. Methods may run concurrently."""
 
@@ -249,6 +262,10 @@ class StateBackend(Protocol):
 
         Raises: `StateLocked` after `timeout_s`, `StateUnusable`.
         """
+
+    @property
+    def permit(self) -> Permit | None:
+        """The right to send, while the lock is held. None: it lasts as long as the process."""
 
     def is_latest(self, store: RecordReader) -> bool:
         """Whether this is surely the latest version of the state. False when in doubt: it may be a copy of an older."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import httpx
 
 from wfdeploy.http.connection import Timeouts
@@ -15,7 +17,17 @@ class HttpxNetwork:
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         self._transport = transport
 
-    async def exchange(self, origin: HttpOrigin, request: bytes, timeouts: Timeouts, *, max_bytes: int) -> RawAnswer:
+    async def exchange(
+        self,
+        origin: HttpOrigin,
+        request: bytes,
+        timeouts: Timeouts,
+        *,
+        max_bytes: int,
+        before_first_byte: Callable[[], object] | None = None,
+    ) -> RawAnswer:
+        if before_first_byte is not None:
+            before_first_byte()
         head, _, body = request.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
         method, target, _ = first.split(" ")

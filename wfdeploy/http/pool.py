@@ -83,9 +83,19 @@ class Pool:
         self._open: set[Connection] = set()
 
     async def exchange(
-        self, origin: HttpOrigin, request: bytes, timeouts: Timeouts, *, max_bytes: int, bodiless: bool = False
+        self,
+        origin: HttpOrigin,
+        request: bytes,
+        timeouts: Timeouts,
+        *,
+        max_bytes: int,
+        bodiless: bool = False,
+        before_first_byte: Callable[[], object] | None = None,
     ) -> RawAnswer:
-        """Send a request once and read its answer; see `Connection.exchange`. Raises: httpx's errors."""
+        """Send a request once and read its answer; see `Connection.exchange`. Raises: httpx's errors.
+
+        `before_first_byte`: called once the connection stands. What it raises, this raises, and nothing has left.
+        """
         if self._slots.locked():
             await self._wait_for_slot(timeouts.pool)
         else:  # without waiting, so without the cost of a timeout
@@ -93,6 +103,8 @@ class Pool:
         connection: Connection | None = None
         try:
             connection = self._reusable(origin) or await self._connected(origin, timeouts.connect)
+            if before_first_byte is not None:
+                before_first_byte()
             return await connection.exchange(request, timeouts, max_bytes=max_bytes, bodiless=bodiless)
         finally:
             try:

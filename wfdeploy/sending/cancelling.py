@@ -180,7 +180,8 @@ class Canceller:
     async def _note(self, targets: Iterable[_Target], state: RunState | None, *, handled: bool) -> None:
         now_ms = self._session.clock.now_ms()
         await self._session.journal.commit(
-            [Observe(target.address, state, now_ms, handled=handled) for target in targets]
+            [Observe(target.address, state, now_ms, handled=handled) for target in targets],
+            precedes_request=state is None and handled,
         )
 
 

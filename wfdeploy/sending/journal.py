@@ -23,15 +23,18 @@ class Journal:
 
     def __init__(self, store: StateWriter) -> None:
         self._store = store
-        self._queue: list[tuple[Sequence[Edit], asyncio.Future[None]]] = []
+        self._queue: list[tuple[Sequence[Edit], bool, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def commit(self, edits: Sequence[Edit]) -> None:
-        """Return when the edits are durable. Raises: `StateUnusable`; then none of them was written."""
+    async def commit(self, edits: Sequence[Edit], *, precedes_request: bool = False) -> None:
+        """Return when the edits are durable. Raises: `StateUnusable`; then none of them was written.
+
+        precedes_request: see `StateWriter.stage`.
+        """
         if not edits:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append((edits, future))
+        self._queue.append((edits, precedes_request, future))
         if self._writer is None:
             self._writer = asyncio.create_task(self._drain())
         # The caller may be cancelled; its edits are written all the same.
@@ -46,14 +49,15 @@ class Journal:
         try:
             while self._queue:
                 group, self._queue = self._queue[:AT_ONCE], self._queue[AT_ONCE:]
-                edits = [edit for part, _ in group for edit in part]
+                edits = [edit for part, _, _ in group for edit in part]
+                precedes_request = any(precedes for _, precedes, _ in group)
                 error: BaseException | None = None
                 try:
-                    self._store.stage(edits)
+                    self._store.stage(edits, precedes_request=precedes_request)
                     await asyncio.to_thread(self._store.finish)
                 except BaseException as caught:  # passed to every caller: none may wait for ever
                     error = caught
-                for _, future in group:
+                for _, _, future in group:
                     if future.done():
                         continue
                     if error is None:

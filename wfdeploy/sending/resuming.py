@@ -35,7 +35,8 @@ class Resumer:
         await self._session.each(requests, self._resume)
 
     async def _resume(self, request: OutgoingRequest) -> None:
-        await self._session.journal.commit([PutAttempt(request.intent(self._session.clock.now_ms()))])
+        intent = PutAttempt(request.intent(self._session.clock.now_ms()))
+        await self._session.journal.commit([intent], precedes_request=True)
         await self._post(request)
 
     async def _post(self, request: OutgoingRequest) -> None:

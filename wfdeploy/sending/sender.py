@@ -116,7 +116,8 @@ class Sender:
     async def _deliver(self, batch: Batch) -> None:
         try:
             now_ms = self._session.clock.now_ms()
-            await self._session.journal.commit([Intend([request.intent(now_ms) for request in batch])])
+            intents = Intend([request.intent(now_ms) for request in batch])
+            await self._session.journal.commit([intents], precedes_request=True)
             await self._post(batch)
         except StateUnusable as error:
             # Whatever was sent has its intent on disk, and the next command looks it up.

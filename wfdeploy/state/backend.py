@@ -83,6 +83,10 @@ class SqliteBackend:
                 ) from error
         return locking.lock(self.path, command=self.command, timeout_s=timeout_s, on_wait=on_wait)
 
+    @property
+    def permit(self) -> None:
+        return None  # the operating system gives the lock to no other process while this one lives
+
     def is_latest(self, store: RecordReader) -> bool:
         return self._marker().matches(store.head())
 

@@ -38,7 +38,7 @@ from wfdeploy.upstash.wire import batch_bytes
 
 if TYPE_CHECKING:
     from wfdeploy.model.project import ServerSettings
-    from wfdeploy.ports import Clock, Listener
+    from wfdeploy.ports import Clock, Listener, Permit
     from wfdeploy.upstash.scrub import Scrubber
 
 _PAGE_RUNS = 10
@@ -74,6 +74,7 @@ class UpstashGateway(RunGateway):
     `connections`: the maximum number of concurrent requests.
     `deadline_s`: the limit of a whole exchange; by default, the sum of the phases' timeouts and `wait_budget_s`.
     `network`: carries the requests.
+    `permit`: needed by every request that changes something.
 
     Nothing is opened before the first request; `aclose` closes the connections. Raises: `UsageError` for a URL that a
     token must not be sent to (see `endpoint.base_url`).
@@ -93,6 +94,7 @@ class UpstashGateway(RunGateway):
         listener: Listener | None = None,
         deadline_s: float | None = None,
         network: Connections | None = None,
+        permit: Permit | None = None,
     ) -> None:
         url = base_url(url, source="the gateway")  # checked again here: no token over plain http
         self._token_source = token_source
@@ -107,6 +109,7 @@ class UpstashGateway(RunGateway):
             headers=_headers(token),
             timeouts=_timeouts(settings),
             deadline_s=min(_deadline_s(settings), FREE_S + wait_budget_s) if deadline_s is None else deadline_s,
+            permit=permit,
         )
         self._reader = Reader(
             self._transfer,

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import math
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
@@ -20,6 +20,9 @@ from wfdeploy.http.connection import Timeouts
 from wfdeploy.http.message import RawAnswer, request_bytes
 from wfdeploy.http.pool import HttpOrigin, Pool, Proxy
 from wfdeploy.upstash.endpoint import is_loopback
+
+if TYPE_CHECKING:
+    from wfdeploy.ports import Permit
 
 _NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 """Faults before the first byte of a request: no connection, no TLS, no tunnel. (And no free slot in the pool.)
@@ -41,7 +44,13 @@ class Connections(Protocol):
     """Carries requests, like `Pool`; its errors are httpx's."""
 
     async def exchange(
-        self, origin: HttpOrigin, request: bytes, timeouts: Timeouts, *, max_bytes: int
+        self,
+        origin: HttpOrigin,
+        request: bytes,
+        timeouts: Timeouts,
+        *,
+        max_bytes: int,
+        before_first_byte: Callable[[], object] | None = None,
     ) -> RawAnswer: ...
 
     async def aclose(self) -> None: ...
@@ -61,6 +70,7 @@ class Transfer:
     `headers`: sent with every request.
     `deadline_s`: the limit of a whole exchange. `timeouts` only limit the wait for the next bytes, so a slow answer
     could otherwise take forever.
+    `permit`: needed by every request but a GET.
 
     This uses connections instead of an HTTP client, so that nothing follows a redirect, keeps a cookie, or finds
     credentials in a netrc file. (httpx's requests and URLs also cost more than everything else in a page of a listing.)
@@ -74,8 +84,10 @@ class Transfer:
         headers: Mapping[str, str],
         timeouts: Timeouts,
         deadline_s: float,
+        permit: Permit | None = None,
     ) -> None:
         self._connections = connections
+        self._permit = permit
         self._base = httpx.URL(url.rstrip("/"))
         self._origin = HttpOrigin.of(self._base)
         self._path = self._base.raw_path.decode("ascii").rstrip("/")
@@ -100,16 +112,27 @@ class Transfer:
         `deadline_s`: an earlier deadline than that of all exchanges.
         `max_bytes`: the limit of the answer's body, before and after decompression.
 
-        Raises: `TransferError`.
+        Raises: `TransferError`; `StateUnusable` without a permit to send, and then nothing has left.
         """
         own = self._headers if headers is None else self._headers + _ascii(headers)
         if method == "POST":  # other methods have no body
             own = [*own, ("Content-Length", str(len(content)))]
         deadline_s = min(self._deadline_s, deadline_s)
+        permit = self._permit if method != "GET" else None
+        if permit is not None:
+            await permit.confirm()
+            deadline_s = min(deadline_s, permit.remaining_s())
         try:
             request = request_bytes(method, self._path + target, own, content)
             async with asyncio.timeout(deadline_s):
-                raw = await self._connections.exchange(self._origin, request, self._timeouts, max_bytes=max_bytes)
+                raw = await self._connections.exchange(
+                    self._origin,
+                    request,
+                    self._timeouts,
+                    max_bytes=max_bytes,
+                    # Connecting, or waiting for a free connection, may have taken the rest of it.
+                    before_first_byte=None if permit is None else permit.remaining_s,
+                )
             fields = _fields(raw.headers)
             return Answer(raw.status, fields, _body(raw, fields, max_bytes))
         except httpx.PoolTimeout as fault:

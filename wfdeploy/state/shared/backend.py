@@ -1,0 +1,308 @@
+"""A state that many machines share, as a `StateBackend`: its log, this machine's replica, and the lease."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wfdeploy.errors import StateError, StateLocked, StateUnusable
+from wfdeploy.files.databases import make_private
+from wfdeploy.model.shared_log import Taken, Written
+from wfdeploy.state import locking
+from wfdeploy.state.schema import VERSION
+from wfdeploy.state.shared.entries import Entry, EntryKind
+from wfdeploy.state.shared.following import (
+    SNAPSHOT_AFTER,
+    TRY_S,
+    follow,
+    prune,
+    write_snapshot,
+)
+from wfdeploy.state.shared.lease import (
+    LEFT_OPEN,
+    LIFE_S,
+    MOVED_BACK,
+    Clocks,
+    Holder,
+    Lease,
+    LeasePermit,
+    Released,
+    take,
+)
+from wfdeploy.state.shared.replica import Facts, Replica
+from wfdeploy.state.sqlite_store import SqliteStore
+
+if TYPE_CHECKING:
+    from wfdeploy.model.state import Binding
+    from wfdeploy.ports import ListingFile, Permit, RecordReader, SharedLog, StateReader, StateStore
+
+_NUL = "\0"
+_JOBS = ("GITHUB_RUN_ID", "CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL")
+
+_FENCED_AGAIN = 8
+"""How often a fence is tried that somebody's late entry came before."""
+
+_FOLLOWING_S = 30.0
+"""How long a command that only reads waits for another one of this machine that follows the log."""
+
+
+class SharedBackend:
+    """A `StateBackend` on a shared log; its methods are documented there.
+
+    One command uses it, from one thread.
+    """
+
+    def __init__(
+        self,
+        open_log: Callable[[], SharedLog],
+        *,
+        name: str,
+        folder: Path,
+        binding: Binding,
+        command: str,
+        environ: Mapping[str, str],
+        clocks: Clocks,
+        copied_with_state: tuple[Path, ...] = (),
+        may_take_over: bool = True,
+        life_s: float = LIFE_S,
+        now_ms: Callable[[], int] | None = None,
+    ) -> None:
+        """`open_log`: called when the log is first needed. `name`: its URL without secrets. `folder`: of the replicas
+        of this machine."""
+        self.binding = binding
+        self.new_key = os.urandom(32)
+        self.path = folder / f"{sha256(_NUL.join((name, *binding)).encode()).hexdigest()[:32]}.{VERSION}.db"
+        self._open_log = open_log
+        self._opened: SharedLog | None = None
+        self._name = name
+        self._command = command
+        self._environ = environ
+        self._copied_with_state = copied_with_state
+        self._clocks = clocks
+        self._may_take_over = may_take_over
+        self._life_s = life_s
+        self._now_ms = now_ms
+        self._exists = False
+        self._lease: Lease | None = None
+        self._released: Released | None = None
+        self._writes: Replica | None = None  # the replica that the lease's fence was appended by
+
+    @property
+    def log(self) -> SharedLog:
+        """The log, opened when it is first needed. Raises: `StateUnusable`."""
+        if self._opened is None:
+            self._opened = self._open_log()
+        return self._opened
+
+    # --- as a StateBackend -----------------------------------------------------------------------------------
+
+    def exists(self) -> bool:
+        if not self._exists:
+            self._exists = self.path.exists() or self.log.read_entry(0, within_s=TRY_S) is not None
+        return self._exists
+
+    def open(self, *, readonly: bool) -> StateStore:
+        if self._lease is None:
+            if not readonly:
+                raise StateUnusable(f"the state at {self._name} is written only by who holds its lease")
+            self._follow_for_reading()
+            return self._replica(readonly=True)
+        if self._writes is None:
+            return self._begin_tenure(self._lease)
+        if readonly:
+            return self._replica(readonly=True)
+        replica = self._replica()
+        replica.write_with(self._lease)
+        self._writes = replica
+        return replica
+
+    def create(self) -> StateStore:
+        """Begin a state at its URL. The lease is held already, so that nobody else begins another one."""
+        self.begin()
+        return self.open(readonly=False)
+
+    def begin(self, *, lineage: str | None = None) -> None:
+        """Write entry 0. Raises: `StateUnusable` where there is one already, or not everything was deleted."""
+        log = self.log
+        log.backend.prepare()
+        log.backend.check()
+        if any(True for _ in log.list_entries(0, within_s=TRY_S)) or log.backend.list_snapshots():
+            raise StateUnusable(f"there is a state, or a part of one, at {self._name} already")
+        facts = Facts(lineage=lineage or secrets.token_hex(16), binding=self.binding, redaction_key=self.new_key)
+        genesis = Entry(
+            serial=0,
+            before="",
+            kind=EntryKind.GENESIS,
+            writer=f"{self._holder()} {secrets.token_hex(8)}",
+            at_ms=round(1000 * self._clocks.wall()),
+            facts=facts.to_json(),
+        )
+        done = log.append(0, genesis.to_bytes(), "", within_s=TRY_S)
+        match done:
+            case Written():
+                self._exists = True
+            case Taken():
+                raise StateUnusable(f"somebody else has just begun a state at {self._name}")
+            case _:
+                raise StateUnusable(f"whether a state was begun at {self._name} could not be found out")
+
+    def empty(self) -> StateStore:
+        return SqliteStore.in_memory(self.binding, redaction_key=self.new_key)
+
+    @contextmanager
+    def lock(self, timeout_s: float, on_wait: Callable[[str], None]) -> Iterator[None]:
+        with ExitStack() as stack:
+            self._make_folder()
+            stack.enter_context(locking.lock(self.path, command=self._command, timeout_s=timeout_s, on_wait=on_wait))
+            self._lease, self._released = take(
+                self.log,
+                self._holder(),
+                self._clocks,
+                timeout_s=timeout_s,
+                on_wait=on_wait,
+                may_take_over=self._may_take_over,
+                life_s=self._life_s,
+            )
+            self._lease.start()
+            try:
+                yield
+            finally:
+                self._end_tenure(self._lease)
+                self._lease = self._released = self._writes = None
+
+    @property
+    def permit(self) -> Permit | None:
+        return None if self._lease is None else LeasePermit(self._lease)
+
+    def is_latest(self, store: RecordReader) -> bool:  # noqa: ARG002 - there is one state
+        return self._lease is not None and not self._lease.suspect
+
+    def mark_latest(self, store: RecordReader) -> None:  # noqa: ARG002
+        assert self._lease is not None
+        self._lease.trust()
+
+    def clear_mark(self, store: RecordReader) -> None:  # noqa: ARG002 - whoever takes the lease over distrusts it
+        assert self._lease is not None
+        self._lease.remaining_s()
+
+    def export(self, store: StateReader) -> Iterator[str]:
+        from wfdeploy.state.export import export_lines
+
+        return export_lines(store)
+
+    def import_(self, lines: Iterable[str]) -> StateStore:  # noqa: ARG002
+        raise StateUnusable("a shared state is filled by `wfdeploy state migrate`")
+
+    def listing_file(self, name: str) -> ListingFile:
+        from wfdeploy.state.user_files import SavedListingFile, trusted_folder
+
+        return SavedListingFile(trusted_folder(self._environ, self._copied_with_state), name)
+
+    # --- a tenure --------------------------------------------------------------------------------------------
+
+    def _begin_tenure(self, lease: Lease) -> StateStore:
+        """Follow the log to its end, fence it, and open the replica for writing."""
+        log = self.log
+        for _ in range(_FENCED_AGAIN):
+            follow(log, self.path, self.binding)
+            replica = self._replica()
+            try:
+                self._compare_with_release(lease, replica)
+                replica.write_with(lease)
+                replica.fence()
+            except StateError:
+                replica.close()
+                serial, _ = self._end()
+                if not any(True for _ in log.list_entries(serial + 1, within_s=TRY_S)):
+                    raise
+                # What an earlier holder appended late came before the fence. It counts, and the state is suspect.
+                lease.distrust(MOVED_BACK)
+                continue
+            self._writes = replica
+            return replica
+        raise StateLocked(f"others go on writing to the log of the state at {self._name}", hint="run it again later")
+
+    def _compare_with_release(self, lease: Lease, replica: Replica) -> None:
+        """Distrust a state whose log isn't as its last holder left it."""
+        released = self._released
+        if released is not None:
+            end = replica.end
+            here = released.serial, released.digest, released.incarnation
+            if here != (*end, self.log.backend.incarnation()):
+                lease.distrust(MOVED_BACK)
+
+    def _end_tenure(self, lease: Lease) -> None:
+        """Release the lease. Nothing that fails here loses anything: others wait until it is over."""
+        try:
+            if self._writes is None:  # nothing was written
+                released = self._released
+                if released is None:
+                    end, incarnation = (-1, ""), ""
+                else:
+                    end, incarnation = (released.serial, released.digest), released.incarnation
+            else:
+                end, incarnation = self._end(), self.log.backend.incarnation()
+                with closing(self._replica(readonly=True)) as replica:
+                    if any(attempt.is_open for attempt in replica.attempts()):
+                        lease.distrust(LEFT_OPEN)
+                    self._leave_snapshot(lease, replica)
+        except StateError:
+            lease.distrust(LEFT_OPEN)
+            end, incarnation = (-1, ""), ""
+        lease.release(end, incarnation)
+
+    def _leave_snapshot(self, lease: Lease, replica: Replica) -> None:
+        """Leave a snapshot where many entries follow the newest one, and delete what nobody needs any more."""
+        serial, _ = replica.end
+        newest = max((each.number for each in self.log.backend.list_snapshots()), default=0)
+        if serial - newest < SNAPSHOT_AFTER:
+            return
+        lease.remaining_s()
+        if write_snapshot(self.log, replica) is not None:
+            prune(self.log)
+
+    # --- pieces ----------------------------------------------------------------------------------------------
+
+    def _replica(self, *, readonly: bool = False) -> Replica:
+        replica = Replica.open_existing(self.path, self.binding, readonly=readonly, now_ms=self._now_ms)
+        assert isinstance(replica, Replica)
+        return replica
+
+    def _end(self) -> tuple[int, str]:
+        with closing(self._replica(readonly=True)) as replica:
+            return replica.end
+
+    def _follow_for_reading(self) -> None:
+        self._make_folder()
+        try:
+            # Another command of this machine may be appending: then its replica is as new as any.
+            timeout_s = 0.0 if self.path.exists() else _FOLLOWING_S
+            with locking.lock(self.path, command=self._command, timeout_s=timeout_s):
+                follow(self.log, self.path, self.binding)
+        except StateLocked:
+            if not self.path.exists():
+                raise
+
+    def _make_folder(self) -> None:
+        try:
+            make_private(self.path.parent)
+        except OSError as error:
+            raise StateUnusable(
+                f"cannot make the directory {self.path.parent}: {error.strerror}",
+                hint="make it writable, or set XDG_STATE_HOME to another one",
+            ) from error
+
+    def _holder(self) -> Holder:
+        try:
+            user = getpass.getuser()
+        except (OSError, KeyError):
+            user = "unknown"
+        job = next((self._environ[name] for name in _JOBS if self._environ.get(name)), "")
+        return Holder(host=socket.gethostname(), user=user, pid=os.getpid(), command=self._command, job=job)

@@ -1,0 +1,451 @@
+"""The lease of a shared state: who may append to its log, and send.
+
+Its holder counts from before the first try of its last confirmed renewal, by two clocks: one that continues while the
+machine sleeps, and the wall clock, since a virtual machine may be stopped with the first. Everybody else watches it: a
+lease is over when it hasn't changed for a life and a tenth by the observer's own clock. So no two machines' clocks are
+ever compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from wfdeploy.errors import StateError, StateLocked, StateUnreachable, StateUnusable
+from wfdeploy.model.shared_log import Detached, Stored, Taken, Undecided, Written
+
+if TYPE_CHECKING:
+    from wfdeploy.ports import SharedLog
+
+LIFE_S: Final = 120.0
+"""How long a lease lasts without a renewal, in seconds."""
+
+_RENEWED_AFTER: Final = 0.25
+"""Of its life."""
+
+_OBSERVED_FOR: Final = 1.1
+"""Of its life: so long somebody else has to see it unchanged."""
+
+_TRY_S: Final = 10.0
+"""How long one read or write of the lease goes on trying, in seconds."""
+
+_TRIED_AGAIN_S: Final = 2.0
+"""Pause before a renewal that failed is tried again."""
+
+_CONFIRMED_FOR_S: Final = 1.0
+"""So long after it was seen to be held, a request leaves without another look."""
+
+_LOOKED_AT_AGAIN_S: Final = 1.0
+"""Pause between two looks at a lease that somebody else holds."""
+
+_MOST_BYTES: Final = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who holds a lease, for people."""
+
+    host: str
+    user: str
+    pid: int
+    command: str
+    job: str = ""
+    """The CI job, where there is one."""
+
+    def __str__(self) -> str:
+        job = f", {self.job}" if self.job else ""
+        return f"{self.user} on {self.host} (process {self.pid}, {self.command}{job})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """How the log stood when the lease was given back."""
+
+    serial: int
+    digest: str
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseContent:
+    """What the lease says."""
+
+    counter: int
+    """Grows with every write, so that a version is never met again."""
+
+    nonce: str
+    """Another one with every write."""
+
+    tenure: str
+    """Another one with each time that the lease is taken."""
+
+    holder: Holder | None
+    """The latest one, also after it was released."""
+
+    life_s: float
+
+    taken_at_ms: int
+    """When (the holder's clock, Unix ms), for people."""
+
+    suspect: str = ""
+    """Why the state may not hold all that was triggered; empty when it surely does."""
+
+    released: Released | None = None
+    """None while it is held."""
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(asdict(self), sort_keys=True).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> LeaseContent | None:
+        """None where it can't be read: such a lease counts as held."""
+        try:
+            if len(data) > _MOST_BYTES:
+                return None
+            values: dict[str, Any] = json.loads(data)
+            holder, released = values["holder"], values["released"]
+            content = cls(
+                **values
+                | {
+                    "holder": None if holder is None else Holder(**holder),
+                    "released": None if released is None else Released(**released),
+                }
+            )
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None
+        is_sound = (
+            type(content.counter) is int
+            and isinstance(content.life_s, int | float)
+            and 0 < content.life_s <= 24 * 3600
+            and isinstance(content.suspect, str)
+            and isinstance(content.tenure, str)
+            and (content.released is None or isinstance(content.released.serial, int))
+        )
+        return content if is_sound else None
+
+
+TAKEN_OVER = "the state was taken over from {holder}, which may have triggered runs that it doesn't hold"
+UNLOCKED = "the lease was taken away by hand from {holder}, which may have triggered runs that the state doesn't hold"
+LOST = "the lease of the state was lost, so another process may be triggering runs"
+LEFT_OPEN = "the outcome of some requests was not known when the state was last used"
+MOVED_BACK = "the log of the state, or where it is kept, isn't as it was left"
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The clocks by which a holder counts, and an observer watches."""
+
+    steady: Callable[[], float]
+    """Seconds that never go back and go on while the machine sleeps."""
+
+    wall: Callable[[], float] = time.time
+
+    pause: Callable[[float], None] = time.sleep
+
+
+class Lease:
+    """The lease, held by this process. A thread renews it."""
+
+    def __init__(
+        self, log: SharedLog, content: LeaseContent, version: str, began: tuple[float, float], clocks: Clocks
+    ) -> None:
+        """`began`: when the write of `content` was first tried, by both clocks."""
+        self._log = log
+        self._content = content
+        self._version = version
+        self._began = began
+        self._clocks = clocks
+        self._gone: str | None = None  # why it is no longer ours
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._confirmed = began[0]  # when something last showed that it is held
+        self.taken_at = began[0]
+        """When it was taken (the steady clock)."""
+
+    # --- what is asked of it ---------------------------------------------------------------------------------
+
+    @property
+    def writer(self) -> str:
+        """Who appends: stands in each entry."""
+        return f"{self._content.holder} {self._content.tenure}"
+
+    @property
+    def suspect(self) -> str:
+        """Why the state may not hold all that was triggered; empty when it surely does."""
+        return self._content.suspect
+
+    def remaining_s(self) -> float:
+        """How long it surely lasts, in seconds. Raises: `StateUnusable` when it is over, or lost."""
+        with self._lock:
+            gone, (steady, wall) = self._gone, self._began
+        if gone is not None:
+            raise StateUnusable(gone, hint="run it again: it goes on where this one stopped")
+        life_s = self._content.life_s
+        left = min(steady + life_s - self._clocks.steady(), wall + life_s - self._clocks.wall())
+        if left <= 0:
+            raise StateUnusable(
+                f"the lease of the state could not be renewed for {life_s:.0f} seconds, so nothing more is sent",
+                hint="run it again: it goes on where this one stopped",
+            )
+        return left
+
+    def append(self, serial: int, data: bytes, before: str) -> None:
+        """Make an entry durable; see `replica.Appender`."""
+        began = self._clocks.steady()
+        done = self._log.append(serial, data, before, within_s=self.remaining_s())
+        match done:
+            case Written():
+                self._confirmed = max(self._confirmed, began)  # nobody has fenced the log before it
+            case Taken(found):
+                raise StateUnusable(
+                    f"entry {serial} of the state's log was written by somebody else: {_writer_of(found)}",
+                    hint="run it again when that has ended",
+                )
+            case Detached():
+                raise StateUnusable(
+                    f"the log of the state has no entry {serial - 1} any more, or another one",
+                    hint="it was cut, restored or replaced; look at it before anything is sent",
+                )
+            case Undecided(reason):
+                self.distrust(LEFT_OPEN)
+                raise StateUnreachable(
+                    f"whether entry {serial} of the state's log was written could not be found out: {reason}",
+                    hint="run it again: it looks first",
+                )
+
+    @property
+    def unconfirmed_s(self) -> float:
+        """For how many seconds nothing has shown that it is still held."""
+        return self._clocks.steady() - self._confirmed
+
+    def confirm(self) -> None:
+        """Look whether it is still held. Raises: `StateUnusable`."""
+        began = self._clocks.steady()
+        stored = self._log.read_lease(within_s=min(self.remaining_s(), _TRY_S))
+        content = None if stored is None else LeaseContent.from_bytes(stored.content)
+        if content is None or content.tenure != self._content.tenure or content.released is not None:
+            with self._lock:
+                self._gone = (
+                    f"the lease of the state was lost: {'it was removed' if stored is None else _holder_of(content)}"
+                )
+        self.remaining_s()
+        self._confirmed = max(self._confirmed, began)
+
+    def distrust(self, why: str) -> None:
+        """From now on, the state may not hold all that was triggered. Stands in the lease from the next write on."""
+        with self._lock:
+            self._content = replace(self._content, suspect=self._content.suspect or why)
+
+    def trust(self) -> None:
+        """A listing that began late enough has shown all that was triggered."""
+        with self._lock:
+            self._content = replace(self._content, suspect="")
+
+    # --- renewing --------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to renew it, in a thread."""
+        self._thread = threading.Thread(target=self._renew_again_and_again, name="lease", daemon=True)
+        self._thread.start()
+
+    def _renew_again_and_again(self) -> None:
+        pause_s = _RENEWED_AFTER * self._content.life_s
+        while not self._ended.wait(pause_s):
+            try:
+                self.renew()
+                pause_s = _RENEWED_AFTER * self._content.life_s
+            except StateError:
+                if self._gone is not None:
+                    return
+                pause_s = _TRIED_AGAIN_S  # as long as it lasts
+
+    def renew(self) -> None:
+        """Renew it, once. Raises: `StateError`; then it is lost, or lasts as long as before."""
+        self._write(lambda content: content, self.remaining_s())
+
+    def release(self, end: tuple[int, str], incarnation: str) -> None:
+        """Give it back, at this end (serial, digest) of the log. Does no harm when it fails: others then wait until it
+        is over. The thread is joined first."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+        serial, digest = end
+        released = Released(serial=serial, digest=digest, incarnation=incarnation)
+        try:
+            self._write(lambda content: replace(content, released=released), min(self.remaining_s(), _TRY_S))
+        except StateError:
+            return
+
+    def _write(self, change: Callable[[LeaseContent], LeaseContent], within_s: float) -> None:
+        began = self._clocks.steady(), self._clocks.wall()
+        with self._lock:
+            content = _next(change(self._content))
+            version = self._version
+        done = self._log.swap_lease(content.to_bytes(), version, within_s=within_s)
+        match done:
+            case Written(new):
+                with self._lock:
+                    # `distrust` and `trust` may have come in between.
+                    self._content = replace(content, suspect=self._content.suspect)
+                    self._version, self._began = new, began
+                self._confirmed = max(self._confirmed, began[0])
+            case Taken(found):
+                holder = None if found is None else LeaseContent.from_bytes(found.content)
+                words = "it was removed" if found is None else _holder_of(holder)
+                with self._lock:
+                    self._gone = f"the lease of the state was lost: {words}"
+                raise StateUnusable(self._gone)
+            case Undecided(reason):
+                # Offering the next content would be refused where this one has landed, so it is over.
+                with self._lock:
+                    self._gone = f"whether the lease of the state was renewed could not be found out: {reason}"
+                raise StateUnreachable(self._gone)
+
+
+class LeasePermit:
+    """A `Permit`, as long as a lease is held."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+
+    async def confirm(self) -> None:
+        """Read the lease, where its holder hasn't written it or the log for a moment."""
+        self._lease.remaining_s()
+        if self._lease.unconfirmed_s > _CONFIRMED_FOR_S:
+            await asyncio.to_thread(self._lease.confirm)
+
+    def remaining_s(self) -> float:
+        return self._lease.remaining_s()
+
+
+def take(
+    log: SharedLog,
+    holder: Holder,
+    clocks: Clocks,
+    *,
+    timeout_s: float,
+    on_wait: Callable[[str], None],
+    may_take_over: bool = True,
+    life_s: float = LIFE_S,
+) -> tuple[Lease, Released | None]:
+    """Take the lease. Returns it with how the log stood when it was last given back; None: it wasn't.
+
+    `on_wait` gets the holder, once, when it must wait.
+
+    Raises: `StateLocked` when somebody holds it for longer than `timeout_s`; `StateUnreachable`, `StateUnusable`.
+    """
+    end = clocks.steady() + timeout_s
+    watch: tuple[str, float] | None = None  # a version, and since when it stands there
+    told = False
+    while True:
+        stored = log.read_lease(within_s=_TRY_S)
+        found = None if stored is None else LeaseContent.from_bytes(stored.content)
+        suspect: str | None = None
+        if stored is None:
+            suspect = LOST
+        elif found is not None and found.released is not None:
+            suspect = found.suspect
+        else:
+            now = clocks.steady()
+            if watch is None or watch[0] != stored.version:
+                watch = stored.version, now
+            life = LIFE_S if found is None else found.life_s
+            if may_take_over and now - watch[1] >= _OBSERVED_FOR * life:
+                suspect = TAKEN_OVER.format(holder=_holder_of(found))
+            elif now >= end and not (may_take_over and _seems_over(log, stored, life)):
+                raise StateLocked(
+                    f"the state is locked by {_holder_of(found)}",
+                    hint="wait for it to end, or let this command wait with --lock-timeout SECONDS; if it is surely "
+                    "gone: wfdeploy state unlock",
+                )
+        if suspect is None:
+            if not told:
+                told = True
+                on_wait(_holder_of(found))
+            clocks.pause(_LOOKED_AT_AGAIN_S)
+            continue
+        began = clocks.steady(), clocks.wall()
+        content = LeaseContent(
+            counter=0 if found is None else found.counter,
+            nonce="",
+            tenure=secrets.token_hex(8),
+            holder=holder,
+            life_s=life_s,
+            taken_at_ms=round(1000 * began[1]),
+            suspect=suspect,
+        )
+        done = _offer(log, _next(content), None if stored is None else stored.version)
+        if done is not None:
+            lease = Lease(log, done[0], done[1], began, clocks)
+            return lease, None if found is None else found.released
+
+
+def _offer(log: SharedLog, content: LeaseContent, version: str | None) -> tuple[LeaseContent, str] | None:
+    """Write a lease over this version. None: another one stands there now."""
+    match log.swap_lease(content.to_bytes(), version, within_s=_TRY_S):
+        case Written(new):
+            return content, new
+        case Taken():
+            return None
+        case Undecided(reason):
+            raise StateUnreachable(
+                f"whether the lease of the state was taken could not be found out: {reason}", hint="run it again"
+            )
+
+
+def read(log: SharedLog) -> tuple[LeaseContent | None, Stored] | None:
+    """The lease as it stands; its content is None where it can't be read. None: there is none."""
+    stored = log.read_lease(within_s=_TRY_S)
+    return None if stored is None else (LeaseContent.from_bytes(stored.content), stored)
+
+
+def unlock(log: SharedLog, seen: Stored) -> None:
+    """Take the lease away from its holder, if it is still the one that was seen. Whoever takes it next distrusts the
+    state. Raises: `StateLocked` when it has changed since, `StateUnreachable`."""
+    found = LeaseContent.from_bytes(seen.content)
+    content = LeaseContent(
+        counter=0 if found is None else found.counter,
+        nonce="",
+        tenure=secrets.token_hex(8),
+        holder=None if found is None else found.holder,
+        life_s=LIFE_S,
+        taken_at_ms=0,
+        suspect=UNLOCKED.format(holder=_holder_of(found)),
+        released=Released(serial=-1, digest="", incarnation=""),
+    )
+    if _offer(log, _next(content), seen.version) is None:
+        raise StateLocked("the lease has changed meanwhile", hint="look again: wfdeploy state holder")
+
+
+def _next(content: LeaseContent) -> LeaseContent:
+    return replace(content, counter=content.counter + 1, nonce=secrets.token_hex(16))
+
+
+def _seems_over(log: SharedLog, stored: Stored, life_s: float) -> bool:
+    """Whether the backend's own times say that it has not been renewed for a life: a hint that waiting is worth it."""
+    return stored.written_at_ms is not None and log.backend.now_ms() - stored.written_at_ms > 1000 * life_s
+
+
+def _holder_of(content: LeaseContent | None) -> str:
+    if content is None or content.holder is None:
+        return "a holder that can't be told"
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(content.taken_at_ms / 1000))
+    return f"{content.holder} since {since} UTC"
+
+
+def _writer_of(found: Stored | None) -> str:
+    from wfdeploy.state.shared.replica import read_entry
+
+    if found is None:
+        return "unknown"
+    try:
+        return read_entry(0, found.content).writer.rpartition(" ")[0]
+    except StateUnusable:
+        return "unknown"
