@@ -6,6 +6,7 @@
     │   ├── StateLocked            5    somebody else holds the lock
     │   ├── StateUnusable          5    corrupt, unreadable, newer, foreign
     │   │   └── StateUnreachable   5    a shared state doesn't answer now
+    │   ├── StateMoved             5    another command changed the state while somebody was asked
     │   ├── StalePlan              5    a saved plan that no longer holds
     │   └── CacheDamaged           5    the cache does not hold what was written to it
     ├── RemoteFailure              6    refused or unreachable, nothing was triggered
@@ -102,6 +103,10 @@ class StateUnusable(StateError):
 
 class StateUnreachable(StateUnusable):
     """The place of a shared state could not be reached, or gave no clear answer in time. Trying again may help."""
+
+
+class StateMoved(StateError):
+    """Another command changed the state while this one waited for an answer; nothing was sent."""
 
 
 class StalePlan(StateError):

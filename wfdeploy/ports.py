@@ -264,6 +264,21 @@ class StateBackend(Protocol):
         """
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other machines use it too. Then reading it needs no lock, and no lock is taken to find out that there
+        is nothing to do."""
+
+    @property
+    def stray_s(self) -> float:
+        """How long after the lock was taken a former holder may still send, in seconds."""
+
+    def ask(self, confirm: Callable[[], bool]) -> bool:
+        """Ask a person, with the lock held. That of a shared state is given back if it takes long, and taken again.
+
+        Raises: `StateMoved` when the state has changed meanwhile; `StateLocked`, `StateUnusable`.
+        """
+
+    @property
     def permit(self) -> Permit | None:
         """The right to send, while the lock is held. None: it lasts as long as the process."""
 

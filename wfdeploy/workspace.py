@@ -73,7 +73,7 @@ class Workspace:
         """Raises: `StateError` where there is no state."""
         if not self.has_state:
             raise StateError(
-                f"there is no state {self.target.state_file}",
+                f"there is no state {self.target.state_name}",
                 hint=self._meant_by_name or "`wfdeploy apply` begins one, --state names another",
             )
 
@@ -87,7 +87,7 @@ class Workspace:
         one."""
         hint = self._meant_by_name
         if hint is not None and not self.has_state:
-            raise UsageError(f"there is no state {self.target.state_file}, and its name is a state of runs", hint=hint)
+            raise UsageError(f"there is no state {self.target.state_name}, and its name is a state of runs", hint=hint)
 
     @property
     def _meant_by_name(self) -> str | None:

@@ -45,6 +45,9 @@ class Project:
     manifests: paths relative to it.
     vars: any JSON values.
     secrets: the names that manifests may use.
+    state_path, state_url, state_url_env: where the state is; at most one is given. The last is the name of a variable
+        that holds a URL.
+    state_take_over: whether a shared state may be taken over from a holder that is gone.
     allowed_paths: files and folders that may be named although they are hidden or lie elsewhere; the operator gives
         them.
     """
@@ -57,6 +60,9 @@ class Project:
     environments: tuple[str, ...] = ()
     manifests: tuple[str, ...] = ("manifests",)
     state_path: str | None = None
+    state_url: str | None = None
+    state_url_env: str | None = None
+    state_take_over: bool = True
     state_required: bool = False
     vars: Mapping[str, object] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
@@ -89,6 +95,9 @@ class Target:
     token: None when there is none.
     token_source: the variable or file that it comes (or would come) from.
     shard: the part of all runs that is meant; None for all.
+    state_file: of a state that only this machine has.
+    state_url: where a shared state is; None for a file. It may hold a password.
+    shared_name: its URL without secrets, for people.
     named_state: the state as the user named it; None for the usual one.
     loopback: the server is on this machine, and destinations may be, too.
     """
@@ -98,10 +107,17 @@ class Target:
     token: str | None = field(default=None, repr=False)
     token_source: str = "QSTASH_TOKEN"  # noqa: S105  (a name, not a token)
     state_file: Path = Path()
+    state_url: str | None = field(default=None, repr=False)
+    shared_name: str = ""
     local: bool = False
     shard: Shard | None = None
     named_state: str | None = None
     loopback: bool = True
+
+    @property
+    def state_name(self) -> str:
+        """The path or the URL of the state, for people."""
+        return self.shared_name or str(self.state_file)
 
 
 _TEXT = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from wfdeploy.manifests.manifests import Manifests
     from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.options import ApplyRequest
+    from wfdeploy.model.plan import Plan
     from wfdeploy.planning.saved_plan import SavedPlan
+    from wfdeploy.ports import StateStore
     from wfdeploy.workspace import Workspace
 
 
@@ -55,14 +57,21 @@ def apply(
 def _nothing_to_do(workspace: Workspace, manifests: Manifests, request: ApplyRequest) -> ApplyReport | None:
     """The report where there is nothing to send, to ask or to write down; None where a closer look is needed (which may
     come to the same)."""
-    with closing(workspace.open_state(readonly=True)) as store:  # mostly this is enough to know that the lock is needed
-        if unchanged(workspace, manifests, store, request.selection, offline=False) is None:
-            return None
-    with workspace.lock(request.options.lock_timeout_s), closing(workspace.open_state()) as store:
+
+    def plan_of(store: StateStore) -> Plan | None:
         plan = unchanged(workspace, manifests, store, request.selection, offline=False)
         # The policies of groups, and what was held back, may still have to be written down.
         if plan is None or manifests.policies(store.groups()) or store.head().held_back:
             return None
+        return plan
+
+    with closing(workspace.open_state(readonly=True)) as store:  # mostly this is enough to know that the lock is needed
+        plan = plan_of(store)
+    if plan is not None and not workspace.state_backend.is_shared:  # else it was at the end of the log
+        with workspace.lock(request.options.lock_timeout_s), closing(workspace.open_state()) as store:
+            plan = plan_of(store)
+    if plan is None:
+        return None
     from wfdeploy.model.event import ApplyReport
 
     return ApplyReport.of_nothing(plan)

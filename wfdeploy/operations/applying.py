@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from wfdeploy.errors import ExitCode, Interrupted, Withheld
+from wfdeploy.errors import ExitCode, Interrupted, StateMoved, Withheld
 from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.edits import SetHead
 from wfdeploy.model.event import ApplyReport, Notice, Outcome
@@ -104,7 +104,7 @@ class _Apply:
 
     async def _run(self) -> ApplyReport:
         workspace, options = self.workspace, self.options
-        first = await self._round(options.lock_timeout_s)
+        first = await self._first_round()
         if options.wait:
             return await follow_through(workspace, first, self._next_round, self.patience, options.longest_wait_s)
         if workspace.target.local and self.gateway is not None and not self.stop.requested:
@@ -117,6 +117,14 @@ class _Apply:
                 stop=self.stop,
             )
         return first.report
+
+    async def _first_round(self) -> Round:
+        """A round, and another where the state has changed while somebody was asked about the plan."""
+        while True:
+            try:
+                return await self._round(self.options.lock_timeout_s)
+            except StateMoved as error:
+                self.workspace.listener(Notice(f"{error.message}: planned anew"))
 
     async def _next_round(self, before: Round) -> Round:
         """Another round of what was consented to."""
@@ -132,7 +140,7 @@ class _Apply:
         """Under the lock: plan, carry out, and see how things stand then."""
         workspace = self.workspace
         with workspace.lock(lock_timeout_s), ExitStack() as closing:
-            lock = Lock(self.time.now(), self.patience)
+            lock = Lock(self.time.now() + workspace.state_backend.stray_s, self.patience)
             is_new = not workspace.has_state
             store = workspace.open_state()
             closing.callback(store.close)
@@ -182,7 +190,8 @@ class _Apply:
         triggers = in_order_of_manifests(plan)
         secrets = gather_secrets(triggers, baseline)
         self._check_stop()
-        if (plan.has_changes or later.cancels) and not self.confirm(replace(plan, cancels_later=later.cancels)):
+        shown = replace(plan, cancels_later=later.cancels)
+        if (plan.has_changes or later.cancels) and not workspace.state_backend.ask(lambda: self.confirm(shown)):
             raise Withheld("declined: nothing was sent")
         self._check_stop()
         self.scheduled = begin_later(workspace, plan, options.longest_wait_s)

@@ -176,7 +176,7 @@ def import_(workspace: Workspace, lines: Iterable[str]) -> int:
     with workspace.lock():
         if workspace.has_state:
             raise StateError(
-                f"the state {workspace.target.state_file} exists",
+                f"the state {workspace.target.state_name} exists",
                 hint="move it away first: import never replaces a state",
             )
         store = workspace.state_backend.import_(lines)

@@ -59,13 +59,13 @@ def require_no_state_needed(target: Target, options: ApplyOptions) -> None:
         # If the state is missing because N was changed, everything would be triggered again. The embedded server
         # remembers every run, so there runs are adopted.
         raise Withheld(
-            f"there is no state {target.state_file} for shard {target.shard}",
+            f"there is no state {target.state_name} for shard {target.shard}",
             hint="restore it; or begin one with --create-state (what the server's logs still know is adopted). "
             "The number of shards can't be changed while the states of another one are in use",
         )
     if target.project.state_required:
         raise Withheld(
-            f"there is no state {target.state_file}, and the project requires one",
+            f"there is no state {target.state_name}, and the project requires one",
             hint="restore it; or, if this target is new or its state is lost for good, begin one with "
             "--create-state (what the server's logs still know is adopted)",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -85,6 +86,8 @@ def _rule_findings(document: Document) -> list[Finding]:
         findings += _paths(document, environment, path)
     findings += _paths(document, spec, root)
     findings += _shared_state(document, spec)
+    for path, holder in {root: spec, **environments}.items():
+        findings += _state_place(document, holder.get("state", {}), (*path, "state"))
     if document.has_extreme_numbers:
         for path, holder in {root: spec, **environments}.items():
             findings += _not_finite(document, holder.get("server", {}), (*path, "server"))
@@ -108,22 +111,51 @@ def _paths(document: Document, holder: Mapping[str, Any], path: FieldPath) -> It
             yield _finding(document, at, "bad-path", "a path can't hold a NUL character")
 
 
+def _state_place(document: Document, state: Mapping[str, Any], path: FieldPath) -> Iterator[Finding]:
+    """A state is in one place, and a file that is committed holds no password."""
+    places = [name for name in ("path", "url", "urlEnv") if name in state]
+    if len(places) > 1:
+        message = f"state.{places[1]} stands beside state.{places[0]}, and a state is in one place"
+        yield _finding(document, (*path, places[1]), "two-state-places", message, hint="leave one of them out")
+    url = state.get("url", "")
+    try:
+        has_password = urlsplit(url).password is not None or re.search(r"[?&](ssl)?password=", url) is not None
+    except ValueError:
+        yield _finding(document, (*path, "url"), "bad-url", f"{url!r} is not a valid URL")
+        return
+    if has_password:
+        yield _finding(
+            document,
+            (*path, "url"),
+            "password-in-file",
+            "a password has no place in a file that is committed",
+            hint="put the whole URL into a variable, and name that: state.urlEnv: WFDEPLOY_STATE_URL",
+        )
+
+
 def _shared_state(document: Document, spec: Mapping[str, Any]) -> Iterator[Finding]:
-    """Two environments with one state file would each find the other's state, and refuse it."""
-    everywhere = spec.get("state", {}).get("path")
-    used: dict[str, str] = {}
+    """Two environments with one state would each find the other's, and refuse it."""
+    used: dict[tuple[str, str], str] = {}
     for name, environment in spec.get("environments", {}).items():
-        own = (environment or {}).get("state", {}).get("path")
-        path = own or everywhere
-        if path is None:
+        own = _place_of((environment or {}).get("state", {}))
+        place = own or _place_of(spec.get("state", {}))
+        if place is None:
             continue
-        if path in used:
-            at: FieldPath = ("spec", "environments", name, "state", "path") if own else ("spec", "state", "path")
-            message = f"the environments {used[path]} and {name} would share the state {path}"
-            hint = "give each environment its own state.path, or none: the default has the environment's name in it"
+        field, value = place
+        if place in used:
+            at: FieldPath = ("spec", "environments", name, "state", field) if own else ("spec", "state", field)
+            message = f"the environments {used[place]} and {name} would share the state {value}"
+            hint = f"give each environment its own state.{field}"
+            if field == "path":
+                hint += ", or none: the default has the environment's name in it"
             yield _finding(document, at, "shared-state", message, hint=hint)
             return
-        used[path] = name
+        used[place] = name
+
+
+def _place_of(state: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Where a state is, by the field that says it."""
+    return next(((field, state[field]) for field in ("path", "url", "urlEnv") if field in state), None)
 
 
 def _not_finite(document: Document, server: Mapping[str, Any], path: FieldPath) -> Iterator[Finding]:

@@ -135,7 +135,8 @@ def _project(data: Mapping[str, Any], path: Path) -> Project:
         uid=data["metadata"].get("uid"),
         environments=tuple(spec.get("environments", {})),
         manifests=tuple(spec.get("manifests", ("manifests",))),
-        state_path=state.get("path"),
+        **_state_place(state),
+        state_take_over=state.get("takeOver", "auto") == "auto",
         state_required=state.get("required", False),
         vars=dict(spec.get("vars", {})),
         secrets=tuple(spec.get("secrets", ())),
@@ -156,12 +157,26 @@ def _with_environment(project: Project, own: Mapping[str, Any]) -> Project:
     )
     return replace(
         project,
-        state_path=state.get("path", None if is_local else project.state_path),
+        **(_state_place(state) if is_local or _names_place(state) else {}),
+        state_take_over=state["takeOver"] == "auto" if "takeOver" in state else project.state_take_over,
         state_required=state.get("required", False if is_local else project.state_required),
         vars={**project.vars, **own.get("vars", {})},
         secrets=tuple(dict.fromkeys((*project.secrets, *own.get("secrets", ())))),
         server=server,
     )
+
+
+def _names_place(state: Mapping[str, Any]) -> bool:
+    return not {"path", "url", "urlEnv"}.isdisjoint(state)
+
+
+def _state_place(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a state is: one of three ways to say it."""
+    return {
+        "state_path": state.get("path"),
+        "state_url": state.get("url"),
+        "state_url_env": state.get("urlEnv"),
+    }
 
 
 def _server(base: ServerSettings, own: Mapping[str, Any]) -> ServerSettings:

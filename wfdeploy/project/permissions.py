@@ -23,6 +23,8 @@ VARIABLE = "WFDEPLOY_ALLOW"
 
 _TOKENS = ("QSTASH_TOKEN", "QSTASH_TOKEN_*", "*_QSTASH_TOKEN")
 
+_STATE_URLS = ("WFDEPLOY_STATE_URL", "WFDEPLOY_STATE_URL_*", "*_STATE_URL")
+
 
 class Kind(Enum):
     """What a permission is about."""
@@ -30,6 +32,7 @@ class Kind(Enum):
     TOKEN = "token"  # noqa: S105 - a kind
     SECRET = "secret"  # noqa: S105
     URL = "url"
+    STATE = "state"
     PATH = "path"
 
 
@@ -39,6 +42,7 @@ class Permissions:
 
     TOKEN: adds to the names that QStash tokens have.
     SECRET, URL: everything is allowed as long as there is no pattern; one pins them.
+    STATE: as URL, of a shared state. Where there are patterns for URLs, those of shared states need some too.
     PATH: plain paths, relative to the project file, of files and folders that may be named although they are hidden or
     lie elsewhere.
     """
@@ -75,6 +79,18 @@ class Permissions:
         secure = parts.scheme == "https"
         whole, hosts = ([one.lower() for one in wanted if ("://" in one) is is_whole] for is_whole in (True, False))
         return _matches(origin, (one.rstrip("/") for one in whole)) or (secure and _matches(parts.netloc, hosts))
+
+    def state(self, places: Iterable[str]) -> bool:
+        """Whether a shared state may be in these places: the origins (`s3://bucket`, `postgresql://host:port`,
+        `https://endpoint`) that get to see a signature or a password."""
+        wanted = self._of(Kind.STATE)
+        if not wanted:
+            return not self._of(Kind.URL)
+        return all(_matches(place.lower(), (one.lower().rstrip("/") for one in wanted)) for place in places)
+
+    def state_variable(self, name: str) -> bool:
+        """Whether a variable of this name may be read as the URL of a shared state."""
+        return _matches(name, (*_STATE_URLS, *self._of(Kind.TOKEN)))
 
     def paths(self) -> tuple[str, ...]:
         """What may be named beside the files of the project."""
@@ -134,6 +150,11 @@ def require_within(project: Project, state_file: Path, *, cwd: Path) -> None:
         if project.file is None or project.state_path is None:
             raise UsageError(message, hint=hint) from error
         _refuse(project, cwd, _fields(project, "state", "path"), message=message, hint=hint)
+
+
+def refuse_state(project: Project, cwd: Path, field: str, *, message: str, hint: str) -> NoReturn:
+    """Refuse what the project file says of a shared state. Raises: `InvalidInput` with its place."""
+    _refuse(project, cwd, _fields(project, "state", field), message=message, hint=hint)
 
 
 def _fields(project: Project, *name: str) -> Iterator[FieldPath]:

@@ -84,6 +84,17 @@ class SqliteBackend:
         return locking.lock(self.path, command=self.command, timeout_s=timeout_s, on_wait=on_wait)
 
     @property
+    def is_shared(self) -> bool:
+        return False
+
+    @property
+    def stray_s(self) -> float:
+        return 0.0
+
+    def ask(self, confirm: Callable[[], bool]) -> bool:
+        return confirm()
+
+    @property
     def permit(self) -> None:
         return None  # the operating system gives the lock to no other process while this one lives
 

@@ -17,7 +17,7 @@ from wfdeploy.workspace import Workspace
 
 if TYPE_CHECKING:
     from wfdeploy.model.project import Target
-    from wfdeploy.ports import Listener, RunGateway
+    from wfdeploy.ports import Clock, Listener, Permit, RunGateway, StateBackend
 
 
 class Reporter(Protocol):
@@ -68,22 +68,27 @@ def workspace(
 
     Raises: `StateUnusable` where git tracks what only this machine may have written; `UsageError`.
     """
-    from wfdeploy.state.backend import SqliteBackend
-
-    require_untracked(settings.target.project.root, settings.target.state_file)
+    if settings.target.state_url is None:
+        require_untracked(settings.target.project.root, settings.target.state_file)
     if online and settings.ignored is not None:
         reporter.warn(*settings.ignored)
 
     def assemble(target: Target, url: str, server: str, **more: Any) -> Workspace:
         clock = SystemClock()
+        backend = _state_backend(settings, target, server, command=command, clock=clock)
+
+        def gateway() -> RunGateway:
+            return _gateway(
+                replace(settings, target=target), url, listener, clock, budget_s=budget_s, permit=backend.permit
+            )
+
         return Workspace(
             target=target,
             clock=clock,
             listener=listener,
             environ=settings.environ,
-            # An env file, which may be part of the checkout, doesn't choose the user's folder.
-            state_backend=SqliteBackend.of(target, server, command=command, environ=settings.process_environ),
-            gateway=lambda: _gateway(replace(settings, target=target), url, listener, clock, budget_s),
+            state_backend=backend,
+            gateway=gateway,
             encoder=encoder,
             stdin=lambda: _read_stdin(settings),
             cwd=settings.cwd,
@@ -120,7 +125,28 @@ def warn_of_shared_names(reporter: Reporter, target: Target) -> None:
     )
 
 
-def _gateway(settings: Settings, url: str, listener: Listener, clock: SystemClock, budget_s: float) -> RunGateway:
+def _state_backend(settings: Settings, target: Target, server: str, *, command: str, clock: Clock) -> StateBackend:
+    # An env file, which may be part of the checkout, doesn't choose the user's folder.
+    if target.state_url is None:
+        from wfdeploy.state.backend import SqliteBackend
+
+        return SqliteBackend.of(target, server, command=command, environ=settings.process_environ)
+    from wfdeploy.wiring.shared_state import backend_of
+
+    return backend_of(
+        target, server, command=command, clock=clock, environ=settings.environ, own_environ=settings.process_environ
+    )
+
+
+def _gateway(
+    settings: Settings,
+    url: str,
+    listener: Listener,
+    clock: SystemClock,
+    *,
+    budget_s: float,
+    permit: Permit | None,
+) -> RunGateway:
     target = settings.target
     if target.token is None:
         raise UsageError(
@@ -144,6 +170,7 @@ def _gateway(settings: Settings, url: str, listener: Listener, clock: SystemCloc
         token_source=target.token_source,
         wait_budget_s=budget_s,
         listener=listener,
+        permit=permit,
     )
 
 

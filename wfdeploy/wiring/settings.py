@@ -105,13 +105,23 @@ def resolve(
         chosen=options.environment,
     )
     require_permitted(project, None if endpoint.dev else endpoint.url, permissions, cwd=cwd)
-    state_file = _state_file(options, project, cwd)
-    if options.state is None:
+    state_file, state_url, shared_name = _state_file(options, project, cwd), None, ""
+    if (options.state is not None and "://" in options.state) or _has_shared_state(options, project):
+        from wfdeploy.wiring.shared_state import find_url
+
+        state_url, shared_name = find_url(options, project, environ, permissions, cwd=cwd)
+    elif options.state is None:
         require_within(project, state_file, cwd=cwd)
     else:
         require_as_named("the state", options.state, folder=cwd, bounds=project.bounds)
     return Settings(
-        target=replace(_target(endpoint, project, state_file), shard=options.shard, named_state=options.state),
+        target=replace(
+            _target(endpoint, project, state_file),
+            shard=options.shard,
+            named_state=options.state,
+            state_url=state_url,
+            shared_name=shared_name,
+        ),
         process_environ=process_environ,
         environ=environ,
         cwd=cwd,
@@ -259,13 +269,12 @@ def _given_token(options: TargetOptions, permissions: Permissions, cwd: Path) ->
         raise UsageError(f"the token file {name} can't be read: {reason}", hint="check --token-file") from error
 
 
+def _has_shared_state(options: TargetOptions, project: Project) -> bool:
+    return options.state is None and not (project.state_url is None and project.state_url_env is None)
+
+
 def _state_file(options: TargetOptions, project: Project, cwd: Path) -> Path:
     if options.state is not None:
-        if "://" in options.state:
-            raise UsageError(
-                f"{options.state} is a URL, and the state is a file: states by URL are not supported",
-                hint="name a file: --state PATH",
-            )
         return cwd / options.state
     path = project.root / (project.state_path or f".wfdeploy/state/{project.environment}.db")
     if options.shard is None:

@@ -40,7 +40,13 @@ class LongListings:
         self, workspace: Workspace, gateway: RunGateway, time: ServerTime, stopped: Callable[[], bool]
     ) -> None:
         target = workspace.target
-        key = "\0".join([*workspace.state_backend.binding, target.token or "", str(target.state_file.resolve())])
+        key = "\0".join(
+            [
+                *workspace.state_backend.binding,
+                target.token or "",
+                str(target.state_file.resolve()) if target.state_url is None else target.state_name,
+            ]
+        )
         self._file = workspace.state_backend.listing_file(
             hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:32]
         )

@@ -6,13 +6,14 @@ import getpass
 import os
 import secrets
 import socket
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wfdeploy.errors import StateError, StateLocked, StateUnusable
+from wfdeploy.errors import StateError, StateLocked, StateMoved, StateUnusable
 from wfdeploy.files.databases import make_private
 from wfdeploy.model.shared_log import Taken, Written
 from wfdeploy.state import locking
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 
 _NUL = "\0"
 _JOBS = ("GITHUB_RUN_ID", "CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL")
+
+_ASKED_FOR_S = 1.0
+"""So long a question is answered with the lease held, in seconds: without a terminal nobody is asked."""
 
 _FENCED_AGAIN = 8
 """How often a fence is tried that somebody's late entry came before."""
@@ -93,6 +97,8 @@ class SharedBackend:
         self._lease: Lease | None = None
         self._released: Released | None = None
         self._writes: Replica | None = None  # the replica that the lease's fence was appended by
+        self._lock_timeout_s = 0.0
+        self._on_wait: Callable[[str], None] = lambda _: None
 
     @property
     def log(self) -> SharedLog:
@@ -161,25 +167,82 @@ class SharedBackend:
         with ExitStack() as stack:
             self._make_folder()
             stack.enter_context(locking.lock(self.path, command=self._command, timeout_s=timeout_s, on_wait=on_wait))
-            self._lease, self._released = take(
-                self.log,
-                self._holder(),
-                self._clocks,
-                timeout_s=timeout_s,
-                on_wait=on_wait,
-                may_take_over=self._may_take_over,
-                life_s=self._life_s,
-            )
-            self._lease.start()
+            self._lock_timeout_s, self._on_wait = timeout_s, on_wait
+            self._take()
             try:
                 yield
             finally:
-                self._end_tenure(self._lease)
+                if self._lease is not None:
+                    self._end_tenure(self._lease)
                 self._lease = self._released = self._writes = None
 
+    def ask(self, confirm: Callable[[], bool]) -> bool:
+        """Ask with the lease held for a moment, since often nobody is asked; then without it."""
+        lease, writes = self._lease, self._writes
+        assert lease is not None
+        if writes is None:  # there is no state yet, so nobody else waits for it
+            return confirm()
+        end = writes.end
+        timer = threading.Timer(_ASKED_FOR_S, self._end_tenure, (lease,))
+        timer.start()
+        try:
+            answer = confirm()
+        finally:
+            timer.cancel()
+            timer.join()
+        if not lease.is_released:
+            return answer
+        self._lease = None
+        if answer:
+            self._take()
+            self._take_up(writes, end, lease.suspect)
+        return answer
+
+    def _take(self) -> None:
+        self._lease, self._released = take(
+            self.log,
+            self._holder(),
+            self._clocks,
+            timeout_s=self._lock_timeout_s,
+            on_wait=self._on_wait,
+            may_take_over=self._may_take_over,
+            life_s=self._life_s,
+        )
+        self._lease.start()
+
+    def _take_up(self, replica: Replica, end: tuple[int, str], suspect: str) -> None:
+        """Go on in another tenure, if nobody had one in between: each begins with a fence.
+
+        end: of the log, as it was. suspect: why the state was suspect then.
+        Raises: `StateMoved`.
+        """
+        lease = self._held()
+        moved = StateMoved("another command has changed the state meanwhile")
+        is_same = lease.suspect == suspect and self._is_as_released(end)
+        if not is_same or any(True for _ in self.log.list_entries(end[0] + 1, within_s=TRY_S)):
+            raise moved
+        replica.write_with(lease)
+        try:
+            replica.fence()
+        except StateUnusable as error:
+            raise moved from error
+
     @property
-    def permit(self) -> Permit | None:
-        return None if self._lease is None else LeasePermit(self._lease)
+    def is_shared(self) -> bool:
+        return True
+
+    @property
+    def stray_s(self) -> float:
+        return self._held().stray_s
+
+    @property
+    def permit(self) -> Permit:
+        return LeasePermit(self._held)
+
+    def _held(self) -> Lease:
+        if self._lease is None:
+            raise StateUnusable(f"the lease of the state at {self._name} is not held, so nothing is sent")
+        return self._lease
 
     def is_latest(self, store: RecordReader) -> bool:  # noqa: ARG002 - there is one state
         return self._lease is not None and not self._lease.suspect
@@ -214,7 +277,8 @@ class SharedBackend:
             follow(log, self.path, self.binding)
             replica = self._replica()
             try:
-                self._compare_with_release(lease, replica)
+                if self._released is not None and not self._is_as_released(replica.end):
+                    lease.distrust(MOVED_BACK)
                 replica.write_with(lease)
                 replica.fence()
             except StateError:
@@ -229,14 +293,11 @@ class SharedBackend:
             return replica
         raise StateLocked(f"others go on writing to the log of the state at {self._name}", hint="run it again later")
 
-    def _compare_with_release(self, lease: Lease, replica: Replica) -> None:
-        """Distrust a state whose log isn't as its last holder left it."""
-        released = self._released
-        if released is not None:
-            end = replica.end
-            here = released.serial, released.digest, released.incarnation
-            if here != (*end, self.log.backend.incarnation()):
-                lease.distrust(MOVED_BACK)
+    def _is_as_released(self, end: tuple[int, str]) -> bool:
+        """Whether the log, which has this end, is as its last holder left it."""
+        left = self._released
+        here = (*end, self.log.backend.incarnation())
+        return left is not None and (left.serial, left.digest, left.incarnation) == here
 
     def _end_tenure(self, lease: Lease) -> None:
         """Release the lease. Nothing that fails here loses anything: others wait until it is over."""

@@ -96,6 +96,9 @@ class LeaseContent:
     suspect: str = ""
     """Why the state may not hold all that was triggered; empty when it surely does."""
 
+    stray: bool = False
+    """Whether a holder that doesn't know that it lost the lease may still send, until its life is over."""
+
     released: Released | None = None
     """None while it is held."""
 
@@ -125,6 +128,7 @@ class LeaseContent:
             and 0 < content.life_s <= 24 * 3600
             and isinstance(content.suspect, str)
             and isinstance(content.tenure, str)
+            and isinstance(content.stray, bool)
             and (content.released is None or isinstance(content.released.serial, int))
         )
         return content if is_sound else None
@@ -180,6 +184,11 @@ class Lease:
     def suspect(self) -> str:
         """Why the state may not hold all that was triggered; empty when it surely does."""
         return self._content.suspect
+
+    @property
+    def stray_s(self) -> float:
+        """How long after it was taken a former holder may still send, in seconds."""
+        return self._content.life_s if self._content.stray else 0.0
 
     def remaining_s(self) -> float:
         """How long it surely lasts, in seconds. Raises: `StateUnusable` when it is over, or lost."""
@@ -246,7 +255,7 @@ class Lease:
     def trust(self) -> None:
         """A listing that began late enough has shown all that was triggered."""
         with self._lock:
-            self._content = replace(self._content, suspect="")
+            self._content = replace(self._content, suspect="", stray=False)
 
     # --- renewing --------------------------------------------------------------------------------------------
 
@@ -269,6 +278,11 @@ class Lease:
     def renew(self) -> None:
         """Renew it, once. Raises: `StateError`; then it is lost, or lasts as long as before."""
         self._write(lambda content: content, self.remaining_s())
+
+    @property
+    def is_released(self) -> bool:
+        """Whether `release` was called: it may not be used any more."""
+        return self._ended.is_set()
 
     def release(self, end: tuple[int, str], incarnation: str) -> None:
         """Give it back, at this end (serial, digest) of the log. Does no harm when it fails: others then wait until it
@@ -293,7 +307,7 @@ class Lease:
             case Written(new):
                 with self._lock:
                     # `distrust` and `trust` may have come in between.
-                    self._content = replace(content, suspect=self._content.suspect)
+                    self._content = replace(content, suspect=self._content.suspect, stray=self._content.stray)
                     self._version, self._began = new, began
                 self._confirmed = max(self._confirmed, began[0])
             case Taken(found):
@@ -312,17 +326,19 @@ class Lease:
 class LeasePermit:
     """A `Permit`, as long as a lease is held."""
 
-    def __init__(self, lease: Lease) -> None:
-        self._lease = lease
+    def __init__(self, held: Callable[[], Lease]) -> None:
+        """`held`: the lease, another one in each tenure. Raises: `StateUnusable` when none is held."""
+        self._held = held
 
     async def confirm(self) -> None:
         """Read the lease, where its holder hasn't written it or the log for a moment."""
-        self._lease.remaining_s()
-        if self._lease.unconfirmed_s > _CONFIRMED_FOR_S:
-            await asyncio.to_thread(self._lease.confirm)
+        lease = self._held()
+        lease.remaining_s()
+        if lease.unconfirmed_s > _CONFIRMED_FOR_S:
+            await asyncio.to_thread(lease.confirm)
 
     def remaining_s(self) -> float:
-        return self._lease.remaining_s()
+        return self._held().remaining_s()
 
 
 def take(
@@ -380,6 +396,7 @@ def take(
             life_s=life_s,
             taken_at_ms=round(1000 * began[1]),
             suspect=suspect,
+            stray=stored is None or (found is not None and found.stray),
         )
         done = _offer(log, _next(content), None if stored is None else stored.version)
         if done is not None:
@@ -418,6 +435,8 @@ def unlock(log: SharedLog, seen: Stored) -> None:
         life_s=LIFE_S,
         taken_at_ms=0,
         suspect=UNLOCKED.format(holder=_holder_of(found)),
+        # Its holder counts on it until its life is over, and may just be sending.
+        stray=True,
         released=Released(serial=-1, digest="", incarnation=""),
     )
     if _offer(log, _next(content), seen.version) is None:

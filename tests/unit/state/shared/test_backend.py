@@ -149,7 +149,7 @@ def test_a_take_over_is_suspect_and_what_the_former_holder_appends_late_is_refus
             assert not backend.is_latest(store)
             assert [one.address for one in store.attempts()] == ["g/a"]
             with pytest.raises(StateUnusable):
-                first.permit.remaining_s()  # type: ignore[union-attr]
+                first.permit.remaining_s()
             with pytest.raises(StateUnusable):
                 dead.commit([PutRecord(record("g/a"))])
             store.commit([RecordOutcomes([attempt("g/a")], [5], Origin.TRIGGERED, 6)])

@@ -1,0 +1,127 @@
+"""Where a shared state is, and the backend that is wired to it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from wfdeploy.errors import UsageError
+from wfdeploy.files.access import user_state_folder
+from wfdeploy.model.state import Binding
+from wfdeploy.project.permissions import VARIABLE, refuse_state
+from wfdeploy.sharedlog.opening import open_backend, without_secrets
+from wfdeploy.state.shared.backend import SharedBackend
+from wfdeploy.state.shared.lease import Clocks
+
+if TYPE_CHECKING:
+    from wfdeploy.model.options import TargetOptions
+    from wfdeploy.model.project import Project, Target
+    from wfdeploy.ports import Clock, SharedLog
+    from wfdeploy.project.permissions import Permissions
+
+_SCHEMES = ("s3", "gs", "az", "postgres", "postgresql")
+
+
+def find_url(
+    options: TargetOptions, project: Project, environ: Mapping[str, str], permissions: Permissions, *, cwd: Path
+) -> tuple[str, str]:
+    """The URL of the shared state, as the user gives it, else as the project file does; and it without secrets.
+
+    Raises: `UsageError`; `InvalidInput` for what the project file may not say here.
+    """
+    if options.state is not None:
+        return _checked(options.state, "--state")
+    variable = project.state_url_env
+    if variable is None:
+        assert project.state_url is not None
+        _require_permitted(project, project.state_url, permissions, "url", cwd=cwd)
+        return _checked(project.state_url, "state.url")
+    if not permissions.state_variable(variable):
+        refuse_state(
+            project,
+            cwd,
+            "urlEnv",
+            message=f"the variable {variable} may not be read as the URL of a state",
+            hint=f"name it WFDEPLOY_STATE_URL or ..._STATE_URL; or whoever runs this command allows it: --allow "
+            f"token={variable}, or {VARIABLE} in the environment",
+        )
+    url = environ.get(variable, "")
+    if not url:
+        raise UsageError(
+            f"the state's URL is not known: {variable} is not set", hint=f"export {variable}=s3://BUCKET/PREFIX"
+        )
+    return _checked(url, variable)
+
+
+def _checked(url: str, source: str) -> tuple[str, str]:
+    """A URL with a scheme of shared states. Anything else isn't shown: it may be a secret."""
+    if url.partition("://")[0].lower() not in _SCHEMES:
+        raise UsageError(
+            f"what {source} holds is no URL of a shared state",
+            hint="it begins with s3://, gs://, az:// or postgresql://",
+        )
+    return url, without_secrets(url)
+
+
+def _require_permitted(project: Project, url: str, permissions: Permissions, field: str, *, cwd: Path) -> None:
+    places = list(_places(url))
+    if not permissions.state(places):
+        refuse_state(
+            project,
+            cwd,
+            field,
+            message=f"the state at {' and '.join(places)} is not among those that are allowed here",
+            hint=f"whoever runs this command allows it: --allow state={places[0]}, or {VARIABLE} in the environment",
+        )
+
+
+def _places(url: str) -> list[str]:
+    """The origins that get to see credentials, or what is signed with them."""
+    parts = urlsplit(without_secrets(url))
+    scheme = "postgresql" if parts.scheme == "postgres" else parts.scheme
+    found = [f"{scheme}://{parts.netloc.rpartition('@')[2]}"]
+    for name, value in parse_qsl(parts.query):
+        if name == "endpoint":
+            end = urlsplit(value)
+            found.append(f"{end.scheme}://{end.netloc}")
+    # libpq takes hosts from parameters too, which win.
+    found += [f"{scheme}://{value}" for name, value in parse_qsl(urlsplit(url).query) if name in ("host", "hostaddr")]
+    return found
+
+
+def backend_of(
+    target: Target,
+    server: str,
+    *,
+    command: str,
+    clock: Clock,
+    environ: Mapping[str, str],
+    own_environ: Mapping[str, str],
+) -> SharedBackend:
+    """The backend of a target's shared state. `server`: see `Binding`. `own_environ`: the process's alone, which names
+    the folder of replicas."""
+    url = target.state_url
+    assert url is not None
+    project, shard = target.project, target.shard
+    below = "" if shard is None else f"shard-{shard.index}"
+
+    def open_log() -> SharedLog:
+        from wfdeploy.sharedlog.log import DecidedLog
+
+        return DecidedLog(open_backend(url, environ, below=below), monotonic=clock.monotonic)
+
+    folder = user_state_folder(own_environ)
+    return SharedBackend(
+        open_log,
+        name=without_secrets(url),
+        folder=(Path(tempfile.gettempdir()) / "wfdeploy" if folder is None else folder) / "replicas",
+        binding=Binding(project.key, project.environment, server, "" if shard is None else str(shard)),
+        command=command,
+        environ=own_environ,
+        clocks=Clocks(steady=clock.monotonic),
+        copied_with_state=(project.bounds.root,),
+        may_take_over=project.state_take_over,
+    )
