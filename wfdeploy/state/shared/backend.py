@@ -139,7 +139,7 @@ class SharedBackend:
         log = self.log
         log.backend.prepare()
         log.backend.check()
-        if any(True for _ in log.list_entries(0, within_s=TRY_S)) or log.backend.list_snapshots():
+        if self._is_begun():
             raise StateUnusable(f"there is a state, or a part of one, at {self._name} already")
         facts = Facts(lineage=lineage or secrets.token_hex(16), binding=self.binding, redaction_key=self.new_key)
         genesis = Entry(
@@ -205,10 +205,15 @@ class SharedBackend:
             self._clocks,
             timeout_s=self._lock_timeout_s,
             on_wait=self._on_wait,
+            is_begun=self._is_begun,
             may_take_over=self._may_take_over,
             life_s=self._life_s,
         )
         self._lease.start()
+
+    def _is_begun(self) -> bool:
+        """Whether there is a log, or a part of one."""
+        return any(True for _ in self.log.list_entries(0, within_s=TRY_S)) or bool(self.log.backend.list_snapshots())
 
     def _take_up(self, replica: Replica, end: tuple[int, str], suspect: str) -> None:
         """Go on in another tenure, if nobody had one in between: each begins with a fence.

@@ -348,11 +348,13 @@ def take(
     *,
     timeout_s: float,
     on_wait: Callable[[str], None],
+    is_begun: Callable[[], bool],
     may_take_over: bool = True,
     life_s: float = LIFE_S,
 ) -> tuple[Lease, Released | None]:
     """Take the lease. Returns it with how the log stood when it was last given back; None: it wasn't.
 
+    `is_begun`: whether there is a log. Without one, nobody can have held a lease.
     `on_wait` gets the holder, once, when it must wait.
 
     Raises: `StateLocked` when somebody holds it for longer than `timeout_s`; `StateUnreachable`, `StateUnusable`.
@@ -365,7 +367,7 @@ def take(
         found = None if stored is None else LeaseContent.from_bytes(stored.content)
         suspect: str | None = None
         if stored is None:
-            suspect = LOST
+            suspect = LOST if is_begun() else ""
         elif found is not None and found.released is not None:
             suspect = found.suspect
         else:
@@ -396,7 +398,7 @@ def take(
             life_s=life_s,
             taken_at_ms=round(1000 * began[1]),
             suspect=suspect,
-            stray=stored is None or (found is not None and found.stray),
+            stray=suspect == LOST or (found is not None and found.stray),
         )
         done = _offer(log, _next(content), None if stored is None else stored.version)
         if done is not None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from tests.contracts.test_state_store import BINDING, NOW_MS, attempt, record
 from tests.support.shared_logs import ManualClocks, MemoryBackend
-from wfdeploy.errors import StateLocked, StateUnusable
+from tests.unit.state.shared.test_lease import content
+from wfdeploy.errors import StateLocked, StateMoved, StateUnusable
 from wfdeploy.model.edits import Intend, PutRecord, RecordOutcomes, SetHead
 from wfdeploy.model.state import Origin
 from wfdeploy.ports import StateStore
 from wfdeploy.state.export import export_lines
+from wfdeploy.state.shared import backend as backends
 from wfdeploy.state.shared import following
 from wfdeploy.state.shared import lease as leases
 from wfdeploy.state.shared.backend import SharedBackend
@@ -269,3 +272,75 @@ def test_a_lease_that_is_lost_ends_the_commits(world: World) -> None:
         with pytest.raises(StateUnusable, match="could not be renewed"):
             store.commit([PutRecord(record("g/a"))])
     assert world.exported("b") == world.exported("a")
+
+
+# --- while a person is asked -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer takes so long that the lease is given back meanwhile."""
+    monkeypatch.setattr(backends, "_ASKED_FOR_S", 0.0)
+
+
+def answered_late(
+    world: World, meanwhile: Callable[[], None] = lambda: None, answer: bool = True
+) -> Callable[[], bool]:
+    def confirm() -> bool:
+        end = monotonic() + 10
+        while content(world.place).released is None:
+            assert monotonic() < end
+        meanwhile()
+        return answer
+
+    return confirm
+
+
+def test_a_quick_answer_keeps_the_lease(world: World) -> None:
+    with world.writing("a") as (backend, store):
+        count = world.place.requests["swap_lease"]
+        assert backend.ask(lambda: True)
+        assert world.place.requests["swap_lease"] == count
+        store.commit([PutRecord(record("g/a"))])
+
+
+@pytest.mark.usefixtures("slowly")
+def test_while_somebody_is_asked_others_may_read_and_lock(world: World) -> None:
+    with world.writing("a") as (backend, store):
+        fences = world.kinds().count(EntryKind.FENCE)
+        assert backend.ask(answered_late(world))
+        assert world.kinds().count(EntryKind.FENCE) == fences + 1
+        store.commit([PutRecord(record("g/a"))])
+    assert len(world.exported("b")) == 2
+
+
+@pytest.mark.usefixtures("slowly")
+def test_what_changed_meanwhile_is_planned_anew(world: World) -> None:
+    def other() -> None:
+        with world.writing("b"):
+            pass  # its fence is enough: it may have sent something
+
+    with world.writing("a") as (backend, store), pytest.raises(StateMoved):
+        backend.ask(answered_late(world, other))
+    with world.writing("a") as (_, store):
+        store.commit([PutRecord(record("g/a"))])
+
+
+@pytest.mark.usefixtures("slowly")
+def test_who_declines_holds_no_lease(world: World) -> None:
+    with world.writing("a") as (backend, store):
+        assert not backend.ask(answered_late(world, answer=False))
+        with world.writing("b"):
+            pass
+        with pytest.raises(StateUnusable):
+            store.commit([PutRecord(record("g/a"))])
+
+
+@pytest.mark.usefixtures("slowly")
+def test_a_suspect_state_stays_so_and_is_no_other_one(world: World) -> None:
+    with world.writing("a") as (backend, store):
+        store.commit([Intend([attempt("g/a")])], precedes_request=True)
+    with world.writing("b") as (backend, store):
+        assert not backend.is_latest(store)
+        assert backend.ask(answered_late(world))
+        assert not backend.is_latest(store)

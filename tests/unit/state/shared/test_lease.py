@@ -40,7 +40,13 @@ def taken(
     may_take_over: bool = True,
 ) -> tuple[Lease, Released | None]:
     return take(
-        time.log(backend), holder, time.clocks(), timeout_s=timeout_s, on_wait=on_wait, may_take_over=may_take_over
+        time.log(backend),
+        holder,
+        time.clocks(),
+        timeout_s=timeout_s,
+        on_wait=on_wait,
+        is_begun=lambda: True,
+        may_take_over=may_take_over,
     )
 
 
@@ -73,7 +79,33 @@ def test_after_a_clean_release_it_is_taken_at_once_and_nothing_is_suspect(
 def test_where_there_has_never_been_one_the_state_is_suspect(backend: MemoryBackend, time: ManualClocks) -> None:
     lease, released = taken(backend, time)
     assert lease.suspect == leases.LOST
+    assert lease.stray_s == leases.LIFE_S
     assert released is None
+
+
+def test_where_there_is_no_log_nothing_is_suspect(backend: MemoryBackend, time: ManualClocks) -> None:
+    clocks = time.clocks()
+    lease, _ = take(time.log(backend), ME, clocks, timeout_s=0, on_wait=lambda _: None, is_begun=lambda: False)
+    assert (lease.suspect, lease.stray_s) == ("", 0)
+
+
+def test_a_former_holder_that_may_still_send_is_waited_for_until_a_listing_has_told(
+    backend: MemoryBackend, time: ManualClocks
+) -> None:
+    taken(backend, time, OTHER)
+    log = time.log(backend)
+    seen = read(log)
+    assert seen is not None
+    unlock(log, seen[1])
+    first, _ = taken(backend, time)
+    assert first.stray_s == leases.LIFE_S
+    first.release(END, "first")
+    second, _ = taken(backend, time)
+    assert second.stray_s == leases.LIFE_S
+    second.trust()
+    second.release(END, "first")
+    third, _ = taken(backend, time)
+    assert third.stray_s == 0
 
 
 def test_a_held_lease_is_refused_at_once_with_its_holder(backend: MemoryBackend, time: ManualClocks) -> None:
@@ -284,7 +316,7 @@ def test_a_thread_renews_it_until_it_is_given_back(backend: MemoryBackend) -> No
 
     backend.before = seen
     log = ManualClocks().log(backend)
-    lease, _ = take(log, ME, Clocks(steady=monotonic), timeout_s=0, on_wait=lambda _: None, life_s=0.4)
+    lease, _ = take(log, ME, Clocks(steady=monotonic), timeout_s=0, on_wait=lambda _: None, is_begun=bool, life_s=0.4)
     lease.start()
     assert renewed.wait(10)
     lease.remaining_s()
