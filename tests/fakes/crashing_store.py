@@ -16,21 +16,22 @@ class CrashingStore:
         self._store = store
         self._countdown = countdown
         self._after = after
-        self._staged: Sequence[Edit] = ()
+        self._staged: tuple[Sequence[Edit], bool] = ((), False)
 
-    def commit(self, edits: Sequence[Edit]) -> int:
+    def commit(self, edits: Sequence[Edit], *, precedes_request: bool = False) -> int:
         self._countdown[0] -= 1
         if self._countdown[0] == 0:
             if self._after:
-                self._store.commit(edits)
+                self._store.commit(edits, precedes_request=precedes_request)
             raise Crash
-        return self._store.commit(edits)
+        return self._store.commit(edits, precedes_request=precedes_request)
 
     def stage(self, edits: Sequence[Edit], *, precedes_request: bool = False) -> None:
-        self._staged = edits
+        self._staged = edits, precedes_request
 
     def finish(self) -> int:
-        return self.commit(self._staged)
+        edits, precedes_request = self._staged
+        return self.commit(edits, precedes_request=precedes_request)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)

@@ -10,12 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 from tests.fakes.state_backend import altered, crashing
+from tests.proof.fleet.shared import SharedPlace
 from tests.proof.fleet.wire import Wire
 from tests.support.httpx_network import HttpxNetwork
 from tests.support.workbench import Workbench
-from wfdeploy.ports import RunGateway, StateBackend
+from wfdeploy.ports import Permit, RunGateway, StateBackend
 from wfdeploy.upstash.client import UpstashGateway
 from wfdeploy.upstash.scrub import Scrubber
+from wfdeploy.workspace import Workspace
 
 
 class Inline(ThreadPoolExecutor):
@@ -37,8 +39,18 @@ class FleetBench(Workbench):
     wire: Wire
     round_begins: Callable[[], None]
     is_locked: bool = False
+    place: SharedPlace | None = None
+    _command: StateBackend | None = None  # of the apply that comes next
 
-    def gateway(self) -> RunGateway:
+    @property
+    def workspace(self) -> Workspace:
+        usual = super().workspace
+        if self.place is None:
+            return usual
+        shared, self._command = self._command or self.place.command(usual.state_backend.binding), None
+        return replace(usual, state_backend=shared, gateway=lambda: self.gateway(shared.permit))
+
+    def gateway(self, permit: Permit | None = None) -> RunGateway:
         return UpstashGateway(
             self.url,
             self.token,
@@ -47,11 +59,13 @@ class FleetBench(Workbench):
             scrubber=Scrubber([self.token]),
             listener=self.events.append,
             network=HttpxNetwork(self.wire),
+            permit=permit,
         )
 
     def state_backend(self, commit: int = 0, *, after: bool = False) -> StateBackend:
         """A state whose process dies at its n-th commit (0: never), before or after that is durable."""
         whole = self.workspace.state_backend
+        self._command = whole
 
         @contextmanager
         def lock(timeout_s: float, on_wait: Callable[[str], None]) -> Iterator[None]:

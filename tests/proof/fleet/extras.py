@@ -33,6 +33,10 @@ class Extra(Enum):
     OWN_IDS = "own-ids"
     """Groups whose runs have workflow run ids of their own, which people swap, give up, hand over and bring back."""
 
+    SHARED = "shared"
+    """Several machines share the state: their processes die with the lease or are stopped while they hold it, the log
+    loses answers. Not with what happens to files of a state."""
+
     SHARDS = "shards"
     """Everything is shared out to two shards with a state each, which apply in turn. Not with a second writer."""
 
@@ -42,6 +46,13 @@ SIGNS = {
     Extra.RESTORES: ("a whole folder restored",),
     Extra.STALLS: (Trouble.STUCK.value, Trouble.STUCK_LATE.value, Trouble.CRASH_STUCK.value),
     Extra.CLOCK_STEPS: ("the clock is set", "the clock is set, with an apply under way"),
+    Extra.SHARED: (
+        "a process died with the lease",
+        "a process was stopped while it held the lease",
+        "a write to the log arrived late",
+        "an answer of the log was lost",
+        "a replica was deleted",
+    ),
     Extra.SHARDS: ("an apply of shard 1/2", "an apply of shard 2/2"),
     Extra.TABLES: ("all rows gone", "numbers written otherwise"),
     Extra.OWN_IDS: (own_ids.SWAPPED, own_ids.GIVEN_UP, own_ids.HANDED_OVER, own_ids.CAME_BACK, IN_USE),
@@ -55,4 +66,6 @@ def drawn(seed: int) -> frozenset[Extra]:
     found = {one for one in Extra if Random(f"{seed}/{one.value}").random() < (0.2 if one is Extra.SHARDS else 0.4)}
     if Extra.SHARDS in found:
         found.discard(Extra.SECOND_WRITER)
+    if Extra.SHARED in found:
+        found -= {Extra.SHARDS, Extra.RESTORES, Extra.SECOND_WRITER}
     return frozenset(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -23,11 +23,12 @@ from tests.proof.fleet.operators import Operators
 from tests.proof.fleet.order import Order
 from tests.proof.fleet.people import Team
 from tests.proof.fleet.recurrence import Recurrence
+from tests.proof.fleet.shared import SharedPlace, answer_at_once
 from tests.proof.fleet.steps import Steps
 from tests.proof.fleet.wire import MOODS, Clock, Wire
 from tests.support.local_server import LocalServer
 from tests.support.scratch import scratch
-from wfdeploy.errors import InvalidInput, RemoteFailure, UsageError, Withheld
+from wfdeploy.errors import InvalidInput, RemoteFailure, StateError, UsageError, Withheld
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.fault_plan import FaultPlan, Refusal
 from wfdeploy.model.blocking import unix_of
@@ -106,6 +107,28 @@ class World:
         self.wire.under_way = self._request_under_way
         self.clock.pausing = self._pausing
         self._waits = self._is_open = False
+        if Extra.SHARED in extras:
+            self._share(root)
+
+    def _share(self, root: Path) -> None:
+        """The state is where several machines share it."""
+        answer_at_once()
+        self.may_lose_state = False
+
+        def happened(what: str) -> None:
+            self.wire.happened[what] += 1
+
+        self.bench.place = SharedPlace(
+            root / "machines", self.clock, self.luck[Extra.SHARED], happened, self._while_stopped
+        )
+
+    def _while_stopped(self) -> None:
+        """Another machine applies, while the process of an apply is stopped."""
+        command, round_ = self.judge.command, self.judge.round
+        self._say("meanwhile, the process is stopped")
+        with self.bench.another_checkout(), ThreadPoolExecutor(1) as second:  # this thread has a loop that runs
+            second.submit(self._apply).result()
+        self.judge.command, self.judge.round = command, round_
 
     def _use(self, shard: Shard) -> None:
         self.bench.shard = shard
@@ -121,6 +144,8 @@ class World:
             self._people()
             if self.may_lose_state:
                 self.misfortune.befall(self.chance)
+            if self.bench.place is not None:
+                self.bench.place.befall()
             self._reconcile()
             self._at_once()
         self._converge()
@@ -145,8 +170,9 @@ class World:
             self.operators.meddle(self.chance)
         if self.chance.random() < 0.25:
             self.operators.steer(self.chance.choice(("approve", "approve", "pause", "resume", "resume", "abort")))
-        if self.chance.random() < 0.05 and self.bench.state_file.exists():
-            refresh.refresh(self.bench.workspace, (), ())
+        if self.chance.random() < 0.05 and self.bench.workspace.has_state:
+            with suppress(StateError) if self.bench.place is not None else nullcontext():
+                refresh.refresh(self.bench.workspace, (), ())
 
     def _edit_ids(self) -> None:
         luck = self.luck[Extra.OWN_IDS]
@@ -285,6 +311,8 @@ class World:
             options = replace(options, allow_cancel=True)
             self.wire.happened["cancels consented to"] += 1
         options = replace(options, create_state=self.bench.shard is not None)
+        if self.bench.place is not None:
+            options = replace(options, create_state=True, lock_timeout_s=self.chance.choice((0.0, 600.0)))
         part = "a part" if self.bench.shard is not None and kind == "everything" else kind
         self.judge.command = Command(picture(self.team.groups), part, options.allow_cancel)
         report: ApplyReport | None = None
@@ -298,6 +326,10 @@ class World:
                 )
                 told = f"{ {o.value: n for o, n in report.summary.items() if n} } {report.stopped or ''}"
             except (RemoteFailure, Withheld) as error:
+                told = error.message
+            except StateError as error:
+                if self.bench.place is None:
+                    raise
                 told = error.message
             except (InvalidInput, UsageError) as error:
                 if kind == "everything" and not selection and not self.team.answers(error):
@@ -349,6 +381,8 @@ class World:
         self._say("all quiet")
         self.clock.step_to(0)
         self.extras = frozenset()
+        if self.bench.place is not None:
+            self.bench.place.be_quiet()
         for kind in {"rows", "lines"} & self.team.groups.keys():
             self.team.refill(kind)
         self.endpoint.is_calm = True

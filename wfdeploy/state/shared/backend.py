@@ -53,6 +53,9 @@ _ASKED_FOR_S = 1.0
 _FENCED_AGAIN = 8
 """How often a fence is tried that somebody's late entry came before."""
 
+_FRESH_S = 2.0
+"""So long after it followed the log, a command that only reads doesn't look at it again, in seconds."""
+
 _FOLLOWING_S = 30.0
 """How long a command that only reads waits for another one of this machine that follows the log."""
 
@@ -97,6 +100,7 @@ class SharedBackend:
         self._lease: Lease | None = None
         self._released: Released | None = None
         self._writes: Replica | None = None  # the replica that the lease's fence was appended by
+        self._followed: float | None = None
         self._lock_timeout_s = 0.0
         self._on_wait: Callable[[str], None] = lambda _: None
 
@@ -346,12 +350,17 @@ class SharedBackend:
             return replica.end
 
     def _follow_for_reading(self) -> None:
+        """Follow the log, unless this command has just done so."""
+        now = self._clocks.steady()
+        if self._followed is not None and now - self._followed < _FRESH_S:
+            return
         self._make_folder()
         try:
             # Another command of this machine may be appending: then its replica is as new as any.
             timeout_s = 0.0 if self.path.exists() else _FOLLOWING_S
             with locking.lock(self.path, command=self._command, timeout_s=timeout_s):
                 follow(self.log, self.path, self.binding)
+            self._followed = now
         except StateLocked:
             if not self.path.exists():
                 raise
