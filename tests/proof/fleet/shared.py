@@ -80,6 +80,9 @@ class Mortal(SharedBackend):
         super()._take()
         self.place.held = self._lease
 
+    def _keep(self, lease: Lease) -> None:
+        """Renewed by `SharedPlace.move`: a thread would go by real time, and outlive the process."""
+
     @property
     def permit(self) -> Permit:
         return _StoppedAtTimes(super().permit, self.place)

@@ -213,7 +213,10 @@ class SharedBackend:
             may_take_over=self._may_take_over,
             life_s=self._life_s,
         )
-        self._lease.start()
+        self._keep(self._lease)
+
+    def _keep(self, lease: Lease) -> None:
+        lease.start()
 
     def _is_begun(self) -> bool:
         """Whether there is a log, or a part of one."""
