@@ -68,6 +68,7 @@ class Mortal(SharedBackend):
     """A command on a machine, whose process may die: then the lease stays."""
 
     place: SharedPlace
+    machine: int
 
     def _end_tenure(self, lease: Lease) -> None:
         if _is_dying(sys.exc_info()[1]):
@@ -85,7 +86,7 @@ class Mortal(SharedBackend):
 
     @property
     def permit(self) -> Permit:
-        return _StoppedAtTimes(super().permit, self.place)
+        return _StoppedAtTimes(super().permit, self.place, self.machine)
 
 
 def _is_dying(error: BaseException | None) -> bool:
@@ -98,10 +99,11 @@ class _StoppedAtTimes:
 
     permit: Permit
     place: SharedPlace
+    machine: int
 
     async def confirm(self) -> None:
         await self.permit.confirm()
-        self.place.maybe_stop()
+        self.place.maybe_stop(self.machine)
 
     def remaining_s(self) -> float:
         return self.permit.remaining_s()
@@ -118,7 +120,7 @@ class SharedPlace:
     meanwhile: Callable[[], None]
     backend: TroubledBackend = field(init=False)
     held: Lease | None = None
-    is_stopped: bool = False
+    stopped: int | None = None  # on which machine a process is stopped
     stops: float = 0.02
     machines: int = 3
 
@@ -132,7 +134,7 @@ class SharedPlace:
             step = min(seconds, _STEP_S)
             self._move(step)
             self.backend.time_ms += round(1000 * step)
-            if self.held is not None and not self.is_stopped and step == _STEP_S:
+            if self.held is not None and self.stopped is None and step == _STEP_S:
                 with suppress(StateError):
                     self.held.renew()
             seconds -= step
@@ -141,7 +143,9 @@ class SharedPlace:
 
     def command(self, binding: Binding, machine: int | None = None) -> SharedBackend:
         """A command on one of the machines."""
-        number = self.luck.randrange(self.machines) if machine is None else machine
+        # On the machine of a process that is stopped, the lock of the operating system keeps all others out.
+        others = [one for one in range(self.machines) if one != self.stopped]
+        number = self.luck.choice(others) if machine is None else machine
         log = DecidedLog(self.backend, monotonic=self.clock.monotonic, pause=self.move)
         backend = Mortal(
             lambda: log,
@@ -153,23 +157,24 @@ class SharedPlace:
             clocks=Clocks(steady=self.clock.monotonic, wall=self._wall, pause=self.move),
             now_ms=self.clock.now_ms,
         )
-        backend.place = self
+        backend.place, backend.machine = self, number
         return backend
 
     def _wall(self) -> float:
         return self.clock.now_ms() / 1000
 
-    def maybe_stop(self) -> None:
+    def maybe_stop(self, machine: int) -> None:
         """The process is stopped for longer than its lease lasts, and others come meanwhile."""
-        if self.is_stopped or self.luck.random() >= self.stops:
+        if self.stopped is not None or self.luck.random() >= self.stops:
             return
-        self.is_stopped, held = True, self.held
+        self.stopped, held = machine, self.held
         self.happened("a process was stopped while it held the lease")
         self._move(2.3 * LIFE_S)
         self.backend.time_ms += round(2300 * LIFE_S)
         self.held = None
         self.meanwhile()
-        self.is_stopped, self.held = False, held
+        self._move(self.luck.choice((0.0, 3600.0)))  # by then, what the others triggered has ended
+        self.stopped, self.held = None, held
 
     def be_quiet(self) -> None:
         """From now on, nothing goes wrong."""
