@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 from wfdeploy.errors import StateError, StateLocked, StateMoved, StateUnusable
 from wfdeploy.files.databases import make_private
 from wfdeploy.model.shared_log import Taken, Written
-from wfdeploy.state import locking
-from wfdeploy.state.schema import VERSION
+from wfdeploy.state import VERSION, locking
 from wfdeploy.state.shared.entries import Entry, EntryKind
 from wfdeploy.state.shared.following import (
     SNAPSHOT_AFTER,
