@@ -46,6 +46,7 @@ class Head(NamedTuple):
     nonce: random, another one with each change; empty where none was made since there are nonces.
     runs_nonce: the nonce of the last change of which runs are triggered; changes of how they do leave it.
     held_back: digest of what the latest plan held back; empty for nothing.
+    moving: where it is being moved to, or has moved (`state.moved`); empty otherwise.
     """
 
     lineage: str
@@ -57,6 +58,7 @@ class Head(NamedTuple):
     nonce: str = ""
     runs_nonce: str = ""
     held_back: str = ""
+    moving: str = ""
 
     def is_one_of_several(self, log_retention_ms: int) -> bool:
         """Whether other states of this project may be in use: until no listing has shown a foreign trigger for as long

@@ -56,7 +56,14 @@ class SqliteBackend:
         return os.path.lexists(self.path)  # a link to nothing too: no state may be created over it
 
     def open(self, *, readonly: bool) -> StateStore:
-        return SqliteStore.open_existing(self.path, self.binding, readonly=readonly)
+        store = SqliteStore.open_existing(self.path, self.binding, readonly=readonly)
+        if store.head().moving:
+            from wfdeploy.state.moved import parsed, refusal
+
+            error = refusal(parsed(store.head().moving), str(self.path))
+            store.close()
+            raise error
+        return store
 
     def create(self) -> StateStore:
         return SqliteStore.create(self.path, self.binding, redaction_key=self.new_key)

@@ -51,15 +51,15 @@ FORMAT_VERSION = 2
 """Format 1 was written before the bounds of attempts were in the server's time."""
 
 
-def export_lines(store: StateReader) -> Iterator[str]:
-    """Yield the lines of the state, without newlines."""
+def export_lines(store: StateReader, *, serial: int | None = None) -> Iterator[str]:
+    """Yield the lines of the state, without newlines. `serial`: instead of its own."""
     head = store.head()
     yield _line(
         {
             "kind": "head",
             "formatVersion": FORMAT_VERSION,
             "lineage": head.lineage,
-            "serial": head.serial,
+            "serial": head.serial if serial is None else serial,
             "project": head.binding.project,
             "environment": head.binding.environment,
             "server": head.binding.server,

@@ -66,6 +66,7 @@ def head_from(values: Mapping[str, Any]) -> Head:
                 nonce=_optional(values, "nonce", str, ""),
                 runs_nonce=_optional(values, "runs_nonce", str, ""),
                 held_back=_optional(values, "held_back", str, ""),
+                moving=_optional(values, "moving", str, ""),
             )
     raise ValueError("its head lacks a value, or has one of another type")
 

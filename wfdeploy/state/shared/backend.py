@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
-import secrets
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING
 
 from wfdeploy.errors import StateError, StateLocked, StateMoved, StateUnusable
 from wfdeploy.files.databases import make_private
-from wfdeploy.model.shared_log import Taken, Written
 from wfdeploy.state import VERSION, locking
-from wfdeploy.state.shared.entries import Entry, EntryKind
 from wfdeploy.state.shared.following import (
     SNAPSHOT_AFTER,
     TRY_S,
@@ -25,7 +23,9 @@ from wfdeploy.state.shared.following import (
     prune,
     write_snapshot,
 )
+from wfdeploy.state.shared.genesis import GenesisWriter, is_begun
 from wfdeploy.state.shared.lease import (
+    COPIED,
     LEFT_OPEN,
     LIFE_S,
     MOVED_BACK,
@@ -36,7 +36,7 @@ from wfdeploy.state.shared.lease import (
     Released,
     take,
 )
-from wfdeploy.state.shared.replica import Facts, Replica
+from wfdeploy.state.shared.replica import Replica
 from wfdeploy.state.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ class SharedBackend:
         self.path = folder / f"{sha256(_NUL.join((name, *binding)).encode()).hexdigest()[:32]}.{VERSION}.db"
         self._open_log = open_log
         self._opened: SharedLog | None = None
-        self._name = name
+        self.name = name
+        self.is_moving = False
+        """Whether this command moves the state: it alone may open it meanwhile."""
         self._command = command
         self._environ = environ
         self._copied_with_state = copied_with_state
@@ -118,9 +120,12 @@ class SharedBackend:
         return self._exists
 
     def open(self, *, readonly: bool) -> StateStore:
+        return self._in_place(self._open(readonly=readonly))
+
+    def _open(self, *, readonly: bool) -> Replica:
         if self._lease is None:
             if not readonly:
-                raise StateUnusable(f"the state at {self._name} is written only by who holds its lease")
+                raise StateUnusable(f"the state at {self.name} is written only by who holds its lease")
             self._follow_for_reading()
             return self._replica(readonly=True)
         if self._writes is None:
@@ -137,30 +142,20 @@ class SharedBackend:
         self.begin()
         return self.open(readonly=False)
 
-    def begin(self, *, lineage: str | None = None) -> None:
-        """Write entry 0. Raises: `StateUnusable` where there is one already, or not everything was deleted."""
-        log = self.log
-        log.backend.prepare()
-        log.backend.check()
-        if self._is_begun():
-            raise StateUnusable(f"there is a state, or a part of one, at {self._name} already")
-        facts = Facts(lineage=lineage or secrets.token_hex(16), binding=self.binding, redaction_key=self.new_key)
-        genesis = Entry(
-            serial=0,
-            before="",
-            kind=EntryKind.GENESIS,
-            writer=f"{self._holder()} {secrets.token_hex(8)}",
-            at_ms=round(1000 * self._clocks.wall()),
-            facts=facts.to_json(),
-        )
-        done = log.append(0, genesis.to_bytes(), "", within_s=TRY_S)
-        match done:
-            case Written():
-                self._exists = True
-            case Taken():
-                raise StateUnusable(f"somebody else has just begun a state at {self._name}")
-            case _:
-                raise StateUnusable(f"whether a state was begun at {self._name} could not be found out")
+    def begin(self) -> None:
+        """Begin an empty state. Raises: `StateUnusable` where there is one already, or not everything was deleted."""
+        self.genesis.begin_empty(self.new_key)
+        self._exists = True
+
+    def begin_from(self, store: StateReader, **more: str) -> None:
+        """Begin a state with the content of another one; entry 0 says `more`. Raises: as `begin`."""
+        self.genesis.begin_from(store, self.held.remaining_s, more)
+        self._exists = True
+
+    @property
+    def genesis(self) -> GenesisWriter:
+        """What begins a state here."""
+        return GenesisWriter(self.log, self.binding, str(self._holder()), self._clocks.wall)
 
     def empty(self) -> StateStore:
         return SqliteStore.in_memory(self.binding, redaction_key=self.new_key)
@@ -208,7 +203,7 @@ class SharedBackend:
             self._clocks,
             timeout_s=self._lock_timeout_s,
             on_wait=self._on_wait,
-            is_begun=self._is_begun,
+            is_begun=lambda: is_begun(self.log),
             may_take_over=self._may_take_over,
             life_s=self._life_s,
         )
@@ -217,17 +212,13 @@ class SharedBackend:
     def _keep(self, lease: Lease) -> None:
         lease.start()
 
-    def _is_begun(self) -> bool:
-        """Whether there is a log, or a part of one."""
-        return any(True for _ in self.log.list_entries(0, within_s=TRY_S)) or bool(self.log.backend.list_snapshots())
-
     def _take_up(self, replica: Replica, end: tuple[int, str], suspect: str) -> None:
         """Go on in another tenure, if nobody had one in between: each begins with a fence.
 
         end: of the log, as it was. suspect: why the state was suspect then.
         Raises: `StateMoved`.
         """
-        lease = self._held()
+        lease = self.held
         moved = StateMoved("another command has changed the state meanwhile")
         is_same = lease.suspect == suspect and self._is_as_released(end)
         if not is_same or any(True for _ in self.log.list_entries(end[0] + 1, within_s=TRY_S)):
@@ -244,15 +235,17 @@ class SharedBackend:
 
     @property
     def stray_s(self) -> float:
-        return self._held().stray_s
+        return self.held.stray_s
 
     @property
     def permit(self) -> Permit:
-        return LeasePermit(self._held)
+        return LeasePermit(lambda: self.held)
 
-    def _held(self) -> Lease:
+    @property
+    def held(self) -> Lease:
+        """The lease. Raises: `StateUnusable` when it isn't held."""
         if self._lease is None:
-            raise StateUnusable(f"the lease of the state at {self._name} is not held, so nothing is sent")
+            raise StateUnusable(f"the lease of the state at {self.name} is not held, so nothing is sent")
         return self._lease
 
     def is_latest(self, store: RecordReader) -> bool:  # noqa: ARG002 - there is one state
@@ -271,8 +264,17 @@ class SharedBackend:
 
         return export_lines(store)
 
-    def import_(self, lines: Iterable[str]) -> StateStore:  # noqa: ARG002
-        raise StateUnusable("a shared state is filled by `wfdeploy state migrate`")
+    def import_(self, lines: Iterable[str]) -> StateStore:
+        from wfdeploy.state.export import import_lines
+
+        self.genesis.require_empty()
+        with (
+            tempfile.TemporaryDirectory(dir=self.path.parent) as folder,
+            closing(import_lines(lines, Path(folder, "import.db"), self.binding)) as store,
+        ):
+            self.begin_from(store)
+        self.held.distrust(COPIED)  # it may be older than what was triggered since
+        return self.open(readonly=False)
 
     def listing_file(self, name: str) -> ListingFile:
         from wfdeploy.state.user_files import SavedListingFile, trusted_folder
@@ -281,12 +283,13 @@ class SharedBackend:
 
     # --- a tenure --------------------------------------------------------------------------------------------
 
-    def _begin_tenure(self, lease: Lease) -> StateStore:
+    def _begin_tenure(self, lease: Lease) -> Replica:
         """Follow the log to its end, fence it, and open the replica for writing."""
         log = self.log
         for _ in range(_FENCED_AGAIN):
             follow(log, self.path, self.binding)
             replica = self._replica()
+            self._in_place(replica)
             try:
                 if self._released is not None and not self._is_as_released(replica.end):
                     lease.distrust(MOVED_BACK)
@@ -302,7 +305,7 @@ class SharedBackend:
                 continue
             self._writes = replica
             return replica
-        raise StateLocked(f"others go on writing to the log of the state at {self._name}", hint="run it again later")
+        raise StateLocked(f"others go on writing to the log of the state at {self.name}", hint="run it again later")
 
     def _is_as_released(self, end: tuple[int, str]) -> bool:
         """Whether the log, which has this end, is as its last holder left it."""
@@ -334,13 +337,23 @@ class SharedBackend:
         """Leave a snapshot where many entries follow the newest one, and delete what nobody needs any more."""
         serial, _ = replica.end
         newest = max((each.number for each in self.log.backend.list_snapshots()), default=0)
-        if serial - newest < SNAPSHOT_AFTER:
+        if serial - newest < SNAPSHOT_AFTER or replica.head().moving:  # which no snapshot holds
             return
         lease.remaining_s()
         if write_snapshot(self.log, replica) is not None:
             prune(self.log)
 
     # --- pieces ----------------------------------------------------------------------------------------------
+
+    def _in_place(self, replica: Replica) -> Replica:
+        """Refuse a state that is being moved, or has moved. Raises: `StateUnusable`."""
+        head = replica.head()
+        if head.moving and not self.is_moving:
+            from wfdeploy.state.moved import parsed, refusal
+
+            replica.close()
+            raise refusal(parsed(head.moving), self.name)
+        return replica
 
     def _replica(self, *, readonly: bool = False) -> Replica:
         replica = Replica.open_existing(self.path, self.binding, readonly=readonly, now_ms=self._now_ms)

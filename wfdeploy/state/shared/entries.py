@@ -24,7 +24,10 @@ class EntryKind(Enum):
     GENESIS = "genesis"  # entry 0: what the log belongs to
     COMMIT = "commit"
     FENCE = "fence"  # a holder's first: what an earlier holder appends late meets it
+    MOVING = "moving"  # the state is being moved: nothing but fences follows, and one of the next two
+    REOPENED = "reopened"  # it was not moved after all
     CLOSED = "closed"  # the last one: the state has moved
+    ABORTED = "aborted"  # entry 0 where a state was to be moved to, and will not be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +57,7 @@ class Entry:
     """As `edits_codec.encode` makes them."""
 
     facts: dict[str, Any] | None = None
-    """Of entry 0: what the state belongs to. Of the last one: where it has moved."""
+    """Of entry 0: what the state belongs to. Of one about a move: where to."""
 
     def to_bytes(self) -> bytes:
         """The entry as it is stored."""

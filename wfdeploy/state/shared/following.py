@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import tempfile
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from hashlib import sha256
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -21,7 +23,7 @@ from wfdeploy.state.shared.replica import Replica, read_entry, read_facts
 
 if TYPE_CHECKING:
     from wfdeploy.model.state import Binding
-    from wfdeploy.ports import SharedLog
+    from wfdeploy.ports import SharedLog, StateReader
 
 TRY_S: Final = 30.0
 """How long one read goes on trying, in seconds."""
@@ -36,6 +38,8 @@ _LARGEST_FENCE: Final = 4096
 """Bytes. A fence holds no edits; whether a small entry is one, it says itself."""
 
 _DIGEST_LINE: Final = "entry "
+
+_DRAFT_LINE: Final = "draft"
 
 
 def follow(log: SharedLog, path: Path, binding: Binding | None) -> None:
@@ -94,6 +98,11 @@ def _build(log: SharedLog, path: Path, binding: Binding | None) -> None:
     if genesis is None:
         raise no_state(log)
     entry = read_entry(0, genesis.content)
+    if entry.kind is EntryKind.ABORTED:
+        raise StateUnusable(
+            f"there is no state at {log.backend.name}: one was to be moved there, and that was aborted",
+            hint="choose another prefix",
+        )
     if entry.kind is not EntryKind.GENESIS or entry.facts is None:
         raise StateUnusable(f"what lies at {log.backend.name} is not a state", hint="check the URL")
     facts = read_facts(entry.facts)
@@ -102,13 +111,12 @@ def _build(log: SharedLog, path: Path, binding: Binding | None) -> None:
             f"the state at {log.backend.name} belongs to {facts.binding}, not to {binding}",
             hint="choose the environment it was made for, or another URL",
         )
-    newest = max((each.number for each in log.backend.list_snapshots()), default=None)
-    if newest is None:
-        if entry.facts.get("snapshot"):
-            raise StateUnusable(f"the snapshot that the state at {log.backend.name} began with is missing")
-        Replica.begin(path, genesis.content)
+    newest = max((each.number for each in log.backend.list_snapshots()), default=0)
+    draft = str(entry.facts.get("snapshot", ""))
+    if newest or draft:
+        _restore(log, newest, path, facts.binding, genesis=None if newest else (digest_of(genesis.content), draft))
     else:
-        _restore(log, newest, path, facts.binding)
+        Replica.begin(path, genesis.content)
     with closing(_open(path, binding)) as replica:
         serial, _ = replica.end
         _replay(log, replica, [each.number for each in log.list_entries(serial + 1, within_s=TRY_S)])
@@ -151,7 +159,7 @@ def write_snapshot(log: SharedLog, replica: Replica) -> int | None:
     can't be read."""
     serial, digest = replica.end
     with tempfile.TemporaryFile() as file:
-        _compress(replica, digest, file)
+        _compress(export_lines(replica), f"{_DIGEST_LINE}{digest}", file)
         log.create_snapshot(serial, file, within_s=TRY_S)
     with tempfile.TemporaryFile() as copy:
         if not log.read_snapshot(serial, copy, within_s=TRY_S):
@@ -162,38 +170,91 @@ def write_snapshot(log: SharedLog, replica: Replica) -> int | None:
     return serial if same else None
 
 
-def _compress(replica: Replica, digest: str, file: IO[bytes]) -> None:
+def write_draft(log: SharedLog, store: StateReader) -> str:
+    """Leave snapshot 0, which a copied state begins with, and read it back. Entry 0 then names its digest, which this
+    returns. What an earlier attempt left is replaced.
+
+    For who holds the lease. Raises: `StateUnreachable`; `StateUnusable` where it can't be read back.
+    """
+    lines = sha256()
+    with tempfile.TemporaryFile() as file:
+
+        def hashed() -> Iterator[str]:
+            for line in export_lines(store, serial=0):
+                lines.update(f"{line}\n".encode())
+                yield line
+
+        _compress(hashed(), _DRAFT_LINE, file)
+        for _ in range(2):
+            log.create_snapshot(0, file, within_s=TRY_S)
+            if _digest_of_draft(log) == lines.hexdigest():
+                return lines.hexdigest()
+            log.backend.delete_snapshot(0)
+    raise StateUnusable(
+        f"the copy of the state at {log.backend.name} is not what was written there", hint="run it again"
+    )
+
+
+def _digest_of_draft(log: SharedLog) -> str:
+    """The digest of the lines of snapshot 0; empty where it can't be read."""
+    lines = sha256()
+    with tempfile.TemporaryFile() as copy:
+        if not log.read_snapshot(0, copy, within_s=TRY_S):
+            return ""
+        copy.seek(0)
+        try:
+            with gzip.open(copy, "rb") as content:
+                if content.readline() != f"{_DRAFT_LINE}\n".encode():
+                    return ""
+                while piece := content.read(1024 * 1024):
+                    lines.update(piece)
+        except (OSError, EOFError, zlib.error):
+            return ""
+    return lines.hexdigest()
+
+
+def _compress(lines: Iterable[str], head: str, file: IO[bytes]) -> None:
     with (
         gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1, mtime=0) as packed,
         TextIOWrapper(packed, encoding="utf-8", newline="\n") as text,
     ):
-        text.write(f"{_DIGEST_LINE}{digest}\n")
-        for line in export_lines(replica):
+        text.write(f"{head}\n")
+        for line in lines:
             text.write(line + "\n")
 
 
-def _restore(log: SharedLog, number: int, path: Path, binding: Binding) -> None:
-    """Make a replica from a snapshot. Raises: `StateUnusable`."""
+def _restore(
+    log: SharedLog, number: int, path: Path, binding: Binding, *, genesis: tuple[str, str] | None = None
+) -> None:
+    """Make a replica from a snapshot. Raises: `StateUnusable`.
+
+    genesis: of snapshot 0, the digest of entry 0, and that of the snapshot which entry 0 names.
+    """
+    name = f"snapshot {number} at {log.backend.name}"
+    if genesis is not None and _digest_of_draft(log) != genesis[1]:
+        raise StateUnusable(
+            f"{name} is missing, or isn't the one that the state began with", hint="restore the log from a copy"
+        )
     with tempfile.TemporaryFile() as file:
         if not log.read_snapshot(number, file, within_s=TRY_S):
-            raise StateUnusable(f"snapshot {number} at {log.backend.name} is gone", hint="run it again")
+            raise StateUnusable(f"{name} is gone", hint="run it again")
         file.seek(0)
         try:
             with gzip.open(file, "rt", encoding="utf-8", newline="\n") as lines:
                 head = next(lines, "").rstrip("\n")
-                if not head.startswith(_DIGEST_LINE):
-                    raise StateUnusable(f"snapshot {number} at {log.backend.name} is damaged: it has no digest")
+                if not (head == _DRAFT_LINE if genesis else head.startswith(_DIGEST_LINE)):
+                    raise StateUnusable(f"{name} is damaged: it has no digest")
                 import_lines(lines, path, binding).close()
         except (OSError, EOFError) as error:
-            raise StateUnusable(f"snapshot {number} at {log.backend.name} is damaged: {error}") from error
+            raise StateUnusable(f"{name} is damaged: {error}") from error
     with closing(connect(path, readonly=False)) as connection, translated(str(path)):
         (serial,) = connection.execute("SELECT value FROM head WHERE key = 'serial'").fetchone()
         if serial != number:
             remove_database(path)
-            raise StateUnusable(f"snapshot {number} at {log.backend.name} holds the state of serial {serial}")
+            raise StateUnusable(f"{name} holds the state of serial {serial}")
         connection.execute(
             "INSERT INTO head VALUES ('nonce', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-            (head.removeprefix(_DIGEST_LINE),),
+            (genesis[0] if genesis else head.removeprefix(_DIGEST_LINE),),
         )
 
 

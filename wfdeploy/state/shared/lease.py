@@ -138,6 +138,7 @@ TAKEN_OVER = "the state was taken over from {holder}, which may have triggered r
 UNLOCKED = "the lease was taken away by hand from {holder}, which may have triggered runs that the state doesn't hold"
 LOST = "the lease of the state was lost, so another process may be triggering runs"
 LEFT_OPEN = "the outcome of some requests was not known when the state was last used"
+COPIED = "the state was made from a copy, which may be older than what was triggered since"
 MOVED_BACK = "the log of the state, or where it is kept, isn't as it was left"
 
 
@@ -167,6 +168,7 @@ class Lease:
         self._clocks = clocks
         self._gone: str | None = None  # why it is no longer ours
         self._lock = threading.Lock()
+        self._writing = threading.Lock()  # of two writes at once, one would meet the other's version
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._confirmed = began[0]  # when something last showed that it is held
@@ -247,10 +249,15 @@ class Lease:
         self.remaining_s()
         self._confirmed = max(self._confirmed, began)
 
-    def distrust(self, why: str) -> None:
-        """From now on, the state may not hold all that was triggered. Stands in the lease from the next write on."""
+    def distrust(self, why: str, *, stray: bool = False) -> None:
+        """From now on, the state may not hold all that was triggered. Stands in the lease from the next write on.
+
+        stray: somebody else may still be sending, for a life from when it is taken next.
+        """
         with self._lock:
-            self._content = replace(self._content, suspect=self._content.suspect or why)
+            self._content = replace(
+                self._content, suspect=self._content.suspect or why, stray=self._content.stray or stray
+            )
 
     def trust(self) -> None:
         """A listing that began late enough has shown all that was triggered."""
@@ -298,6 +305,10 @@ class Lease:
             return
 
     def _write(self, change: Callable[[LeaseContent], LeaseContent], within_s: float) -> None:
+        with self._writing:
+            self._write_alone(change, within_s)
+
+    def _write_alone(self, change: Callable[[LeaseContent], LeaseContent], within_s: float) -> None:
         began = self._clocks.steady(), self._clocks.wall()
         with self._lock:
             content = _next(change(self._content))

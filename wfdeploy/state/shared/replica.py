@@ -17,6 +17,7 @@ from wfdeploy.model.run import Tally, sum_of
 from wfdeploy.model.state import Binding
 from wfdeploy.state.database import connect, create_file, translated
 from wfdeploy.state.edits import Editor
+from wfdeploy.state.moved import MoveMark, read_mark, write_mark
 from wfdeploy.state.shared.edits_codec import decode, encode
 from wfdeploy.state.shared.entries import SEMANTICS, Entry, EntryKind, NewerSemantics, digest
 from wfdeploy.state.sqlite_store import SqliteStore
@@ -101,7 +102,14 @@ class Replica(SqliteStore):
         self._stage((), EntryKind.FENCE, precedes_request=False)
         return self.finish()
 
-    def _stage(self, edits: Sequence[Edit], kind: EntryKind, *, precedes_request: bool) -> None:
+    def append_move(self, kind: EntryKind, mark: MoveMark) -> int:
+        """Append an entry about a move: that it begins, was aborted, or is done."""
+        self._stage((), kind, precedes_request=False, mark=mark)
+        return self.finish()
+
+    def _stage(
+        self, edits: Sequence[Edit], kind: EntryKind, *, precedes_request: bool, mark: MoveMark | None = None
+    ) -> None:
         if self._broken is not None:
             raise self._broken
         if self._appender is None:
@@ -110,6 +118,7 @@ class Replica(SqliteStore):
             self._connection.execute("BEGIN IMMEDIATE")
             with self._rolled_back():
                 serial, before = self._stored_end()
+                self._note_move(serial + 1, kind, mark)
                 self._at_ms = self._wall_clock_ms()
                 editor, sum_before = self._editing()
                 changes = self._connection.total_changes
@@ -127,6 +136,7 @@ class Replica(SqliteStore):
                     precedes_request=precedes_request,
                     rows=_rows_digest(self._sum),
                     edits=encode(edits, editor.take_settled()),
+                    facts=None if mark is None else mark.to_json(),
                 ).to_bytes()
                 editor.renumber(edits, digest(data))
                 self._staged = _Staged(serial + 1, data, before)
@@ -177,6 +187,7 @@ class Replica(SqliteStore):
                 f"entry {serial} of the log doesn't follow entry {own_serial} of the replica",
                 hint="the log was cut, restored or replaced; look at it before anything is sent",
             )
+        self._note_move(serial, entry.kind, None if entry.facts is None else MoveMark.from_json(entry.facts))
         editor, sum_before = self._editing()
         self._at_ms = entry.at_ms
         about: list[Edit] = []
@@ -203,6 +214,29 @@ class Replica(SqliteStore):
         editor.renumber(about, digest(data))
 
     # --- pieces ----------------------------------------------------------------------------------------------
+
+    def _note_move(self, serial: int, kind: EntryKind, mark: MoveMark | None) -> None:
+        """Check that an entry of this kind may follow, and keep what it says of a move."""
+        noted = read_mark(self._connection)
+        match kind:
+            case EntryKind.FENCE:
+                is_right = noted is None or not noted.is_done
+            case EntryKind.COMMIT:
+                is_right = noted is None
+            case EntryKind.MOVING:
+                is_right = noted is None and mark is not None and not mark.is_done
+            case EntryKind.REOPENED | EntryKind.CLOSED:
+                is_right = noted is not None and not noted.is_done and mark is not None
+            case _:
+                is_right = False
+        if not is_right:
+            raise StateUnusable(
+                f"entry {serial} of the log ({kind.value}) can't follow: "
+                + ("no state is being moved" if noted is None else f"the state moves to {noted.to}"),
+                hint="the log was cut, restored or replaced; look at it before anything is sent",
+            )
+        if mark is not None:
+            write_mark(self._connection, None if kind is EntryKind.REOPENED else mark)
 
     def _editing(self) -> tuple[Editor, Tally]:
         """The editor, and the tally of all records."""
@@ -231,7 +265,7 @@ class Replica(SqliteStore):
             raise
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What entry 0 says of a state."""
 

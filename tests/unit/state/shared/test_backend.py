@@ -120,7 +120,7 @@ def test_where_there_is_no_state_none_is_begun(tmp_path: Path) -> None:
 
 
 def test_a_state_is_begun_once(world: World) -> None:
-    with pytest.raises(StateUnusable, match="there is a state, or a part of one"):
+    with pytest.raises(StateUnusable, match="there is a state at memory://log already"):
         world.machine("b").begin()
 
 
