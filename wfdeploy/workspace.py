@@ -74,7 +74,12 @@ class Workspace:
         if not self.has_state:
             raise StateError(
                 f"there is no state {self.target.state_name}",
-                hint=self._meant_by_name or "`wfdeploy apply` begins one, --state names another",
+                hint=self._meant_by_name
+                or (
+                    "`wfdeploy apply` begins one, --state names another"
+                    if self.target.state_url is None
+                    else f"check the URL; if the state is to begin there: {self.target.init_command}"
+                ),
             )
 
     def require_named_state(self) -> None:

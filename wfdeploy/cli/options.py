@@ -182,8 +182,8 @@ _PROJECT = (
         "--allow",
         metavar="KIND=PATTERN",
         multiple=True,
-        help="What the project may use: token=VARIABLE, secret=NAME, url=HOST, path=PATH. May be repeated.  "
-        "[default: the variable WFDEPLOY_ALLOW]",
+        help="What the project may use: token=VARIABLE, secret=NAME, url=HOST, state=ORIGIN, path=PATH. May be "
+        "repeated.  [default: the variable WFDEPLOY_ALLOW]",
     ),
 )
 
@@ -211,9 +211,10 @@ target = _bundle(
         ),
         _place(
             "--state",
-            metavar="PATH",
+            metavar="PATH|URL",
             shell_complete=offering("files"),
-            help="State file.  [default: .wfdeploy/state/ENVIRONMENT.db]",
+            help="State file, or the URL of a shared state (s3://, gs://, az://, postgresql://).  [default: that of "
+            "the project file, else .wfdeploy/state/ENVIRONMENT.db]",
         ),
         _place(
             "--shard",

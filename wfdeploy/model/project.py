@@ -119,6 +119,22 @@ class Target:
         """The path or the URL of the state, for people."""
         return self.shared_name or str(self.state_file)
 
+    @property
+    def init_command(self) -> str:
+        """The command that begins a shared state, for people."""
+        from wfdeploy.model.address import shell_word
+
+        words = ["wfdeploy", "state", "init"]
+        if self.named_state is not None:
+            words.append(self.shared_name)
+        if self.local:
+            words.append("--local")
+        elif self.project.environment != "default":
+            words += ["-e", self.project.environment]
+        if self.shard is not None:
+            words += ["--shard", str(self.shard)]
+        return " ".join(map(shell_word, words))
+
 
 _TEXT = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
 _DIGIT = {char: value for value, char in enumerate("abcdefghijklmnopqrstuvwxyz234567")}

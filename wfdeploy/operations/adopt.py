@@ -20,7 +20,7 @@ from wfdeploy.model.state import Origin, Record
 from wfdeploy.model.workflow_id import id_key
 from wfdeploy.operations.authorship import authorship
 from wfdeploy.planning.baseline import Baseline
-from wfdeploy.planning.consent import Confirm
+from wfdeploy.planning.consent import Confirm, require_begun
 from wfdeploy.planning.listing.discovery import Discovery
 from wfdeploy.planning.listing.successors import continued, is_stranger, known_run_ids
 from wfdeploy.planning.planner import Planner
@@ -152,6 +152,8 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
         try:
             planner = Planner(workspace, manifests, store, selection, only_records=True)
             is_new = not workspace.has_state
+            if is_new:
+                require_begun(workspace.target)
             result = planner.plan()
             plan = result.plan
             taken = _taken(plan)

@@ -181,7 +181,7 @@ class _Apply:
         result, plan, listing = planned.result, planned.result.plan, planned.listing
         result.require_no_conflicts()
         if self.saved is not None:
-            self.saved.check(plan)
+            self.saved.check(plan, is_shared=workspace.state_backend.is_shared)
         self._report_skipped(plan)
         if not plan.has_changes and not plan.has_edits and not result.edits and not result.conclusions:
             return ApplyReport.of_nothing(plan)

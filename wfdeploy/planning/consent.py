@@ -55,6 +55,7 @@ def require_no_state_needed(target: Target, options: ApplyOptions) -> None:
     """Raises: `Withheld` when an apply may not begin a state where there is none."""
     if options.create_state:
         return
+    require_begun(target)
     if target.shard is not None and not target.local:
         # If the state is missing because N was changed, everything would be triggered again. The embedded server
         # remembers every run, so there runs are adopted.
@@ -68,6 +69,16 @@ def require_no_state_needed(target: Target, options: ApplyOptions) -> None:
             f"there is no state {target.state_name}, and the project requires one",
             hint="restore it; or, if this target is new or its state is lost for good, begin one with "
             "--create-state (what the server's logs still know is adopted)",
+        )
+
+
+def require_begun(target: Target) -> None:
+    """Raises: `Withheld` where the missing state is a shared one: a wrong URL must not begin another."""
+    if target.state_url is not None:
+        raise Withheld(
+            f"there is no state at {target.state_name}",
+            hint=f"check the URL; if the state is to begin there: {target.init_command} (what the server's logs "
+            "still know is adopted by the next apply)",
         )
 
 

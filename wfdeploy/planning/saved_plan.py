@@ -56,8 +56,12 @@ class SavedPlan:
             new_state=new_state,
         )
 
-    def check(self, plan: Plan) -> None:
-        """Check that `plan`, made now, is the saved one. Raises: `StalePlan` with the reason."""
+    def check(self, plan: Plan, *, is_shared: bool = False) -> None:
+        """Check that `plan`, made now, is the saved one. Raises: `StalePlan` with the reason.
+
+        is_shared: whether the state is a shared one. Its serial grows with each command that takes the lease, so only
+            what the plan does is compared.
+        """
         if (self.project, self.environment, self.url) != (plan.project, plan.environment, plan.url):
             raise StalePlan(
                 f"the plan was made for project {self.project}, environment {self.environment}, server {self.url}",
@@ -67,7 +71,7 @@ class SavedPlan:
             raise _stale("it was made from another state")
         if self.manifests != plan.manifests_digest:
             raise _stale("the manifests have changed since it was made")
-        if not self.new_state and self.serial != plan.serial:
+        if not self.new_state and not is_shared and self.serial != plan.serial:
             raise _stale("the state has moved on since it was made")
         if self.changes != changes_digest(plan):
             raise _stale("the server's runs or the state have moved on since it was made")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from wfdeploy.errors import UsageError
+from wfdeploy.errors import StateError, UsageError
 from wfdeploy.files.access import user_state_folder
 from wfdeploy.model.state import Binding
 from wfdeploy.project.permissions import VARIABLE, refuse_state
@@ -17,10 +18,18 @@ from wfdeploy.state.shared.backend import SharedBackend
 from wfdeploy.state.shared.lease import Clocks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wfdeploy.model.options import TargetOptions
     from wfdeploy.model.project import Project, Target
     from wfdeploy.ports import Clock, SharedLog
     from wfdeploy.project.permissions import Permissions
+    from wfdeploy.state.shared.holding import Holding
+    from wfdeploy.state.shared.migration import End
+    from wfdeploy.workspace import Workspace
+
+_TAKEN_OVER_S = 140.0
+"""So long a move waits for a lease: long enough to take over that of a move that was killed."""
 
 _SCHEMES = ("s3", "gs", "az", "postgres", "postgresql")
 
@@ -125,3 +134,90 @@ def backend_of(
         copied_with_state=(project.bounds.root,),
         may_take_over=project.state_take_over,
     )
+
+
+# --- what only shared states have ----------------------------------------------------------------------------
+
+
+def begin(workspace: Workspace) -> int:
+    """Begin a shared state. Returns its serial. Raises: `StateError` where there is one already; `UsageError`."""
+    backend = _shared(workspace)
+    with workspace.lock():
+        backend.begin()
+        with closing(backend.open(readonly=False)) as store:
+            return store.head().serial
+
+
+def holding(workspace: Workspace) -> Holding:
+    """Who holds the lease. Raises: `StateError`, `UsageError`."""
+    from wfdeploy.state.shared.holding import look
+
+    found = look(_shared(workspace).log)
+    if found.last_entry is None and found.stored is None:
+        workspace.require_state()
+    return found
+
+
+def unlock(workspace: Workspace, seen: Holding) -> None:
+    """Take the lease away from its holder, if it is as it was seen. Raises: `StateError`, `UsageError`."""
+    from wfdeploy.state.shared import lease
+
+    if seen.stored is None or not seen.is_held:
+        raise StateError("nobody holds the lease", hint="nothing needs to be unlocked")
+    lease.unlock(_shared(workspace).log, seen.stored)
+
+
+def pull(workspace: Workspace, file: Path) -> int:
+    """Copy the state to a file that isn't there. Returns its serial. Raises: `StateError`, `UsageError`."""
+    from wfdeploy.state.shared.holding import pull
+
+    backend = _shared(workspace)
+    workspace.require_state()
+    return pull(backend, file)
+
+
+def migrate(source: Workspace, target: Workspace, *, on_wait: Callable[[str], None]) -> bool:
+    """Move a state, or finish moving it. Returns False where it had moved already.
+
+    Raises: `StateError`, `UsageError`.
+    """
+    from wfdeploy.state.shared import migration
+
+    return migration.migrate(*_ends(source, target), timeout_s=_TAKEN_OVER_S, on_wait=on_wait)
+
+
+def abort_migration(source: Workspace, target: Workspace, *, on_wait: Callable[[str], None]) -> None:
+    """Abort moving a state. Raises: `StateError`, also when it is too late; `UsageError`."""
+    from wfdeploy.state.shared import migration
+
+    migration.abort(*_ends(source, target), timeout_s=_TAKEN_OVER_S, on_wait=on_wait)
+
+
+def _ends(source: Workspace, target: Workspace) -> tuple[End, End]:
+    from wfdeploy.state.backend import SqliteBackend
+    from wfdeploy.state.shared.migration import FileEnd, SharedEnd
+
+    def end(workspace: Workspace) -> End:
+        backend = workspace.state_backend
+        if isinstance(backend, SharedBackend):
+            return SharedEnd(backend)
+        assert isinstance(backend, SqliteBackend)
+        return FileEnd(backend)
+
+    ends = end(source), end(target)
+    if not any(isinstance(one, SharedEnd) for one in ends):
+        raise UsageError(
+            f"both {source.target.state_name} and {target.target.state_name} are files",
+            hint="move the file itself while no wfdeploy runs; this command moves a state to or from a URL",
+        )
+    return ends
+
+
+def _shared(workspace: Workspace) -> SharedBackend:
+    backend = workspace.state_backend
+    if not isinstance(backend, SharedBackend):
+        raise UsageError(
+            f"the state {workspace.target.state_name} is a file of this machine, not a shared one",
+            hint="name a URL (s3://, gs://, az:// or postgresql://), or set state.url in the project file",
+        )
+    return backend

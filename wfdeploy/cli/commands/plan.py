@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wfdeploy.cli.output import App
     from wfdeploy.model.options import TargetOptions
     from wfdeploy.model.plan import Selection
+    from wfdeploy.model.project import Target
 
 
 @click.command(
@@ -115,8 +116,8 @@ def plan(
                     next_step = command_line("apply", target, [out])
                 else:
                     next_step = command_line("apply", target, paths or (), selection)
-            if next_step is not None and is_new and chosen.target.project.state_required:
-                next_step += " --create-state   (there is no state yet, and the project requires one)"
+            if next_step is not None and is_new:
+                next_step = _beginning(next_step, chosen.target)
             if out == "-":  # standard output has the saved plan
                 lines = plan_text.text(plan, output.error_style, width=output.error_width, everything=everything)
                 output.block("".join(lines), always=True)
@@ -125,3 +126,12 @@ def plan(
                     plan_text.text(plan, output.style, width=output.width, everything=everything, next_step=next_step)
                 )
         return ExitCode.CHANGES if detailed_exitcode and plan.has_changes else ExitCode.OK
+
+
+def _beginning(apply: str, target: Target) -> str:
+    """What is to be done with a plan, where there is no state yet."""
+    if target.state_url is not None:
+        return f"{target.init_command}, since there is no state yet; then {apply}"
+    if target.project.state_required:
+        return f"{apply} --create-state   (there is no state yet, and the project requires one)"
+    return apply

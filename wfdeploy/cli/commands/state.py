@@ -33,18 +33,31 @@ _SECTIONS = (
         "Export and import",
         {"export": "Print the state as sorted JSON Lines.", "import": "Make the state from exported lines."},
     ),
+    Section(
+        "Shared states",
+        {
+            "init": "Begin a shared state in a bucket or a database.",
+            "holder": "Show who holds the lease of a shared state.",
+            "unlock": "Take the lease away from a holder that is gone.",
+            "pull": "Copy a shared state to a file.",
+            "migrate": "Move the state to a bucket or a database, or back.",
+        },
+    ),
 )
+
+_OF_SHARED = ("init", "holder", "unlock", "pull", "migrate")
 
 
 @click.group(
     "state",
     cls=LazyGroup,
-    module=lambda _: __name__,
+    module=lambda name: "wfdeploy.cli.commands.shared_state" if name in _OF_SHARED else __name__,
     sections=_SECTIONS,
     examples="""
         wfdeploy state list -e production
         wfdeploy state show onboarding/acme
         wfdeploy state export -e production > backup.jsonl
+        wfdeploy state migrate -e production --to s3://acme-ops/wfdeploy/production
     """,
 )
 def state() -> None:

@@ -1,0 +1,193 @@
+"""Commands on a state in a real S3 server: begun, used, looked at, moved, unlocked."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.golden_files import Ran, command_line
+from tests.sharedlog.servers import Place
+from wfdeploy.sharedlog.log import DecidedLog
+from wfdeploy.sharedlog.opening import open_backend
+from wfdeploy.state.shared import lease
+
+pytest.importorskip("starlette")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A project, and a place for its state."""
+
+    folder: Path
+    url: str
+    environ: Mapping[str, str]
+
+    def run(self, *arguments: str, state: str | None = None) -> Ran:
+        """`wfdeploy ARGUMENTS --local`, with the shared state unless another one is named."""
+        return command_line(
+            *arguments, "--local", *(("--state", state or self.url) if state != "" else ()), environ=self.environ
+        )
+
+    def log(self) -> DecidedLog:
+        return DecidedLog(open_backend(self.url, {**os.environ, **self.environ}))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, places: Callable[[str], Place]) -> Desk:
+    place = places("s3")
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    command_line("init", "--name", "shop")
+    manifest = folder / "manifests" / "hello.yaml"
+    manifest.write_text(manifest.read_text("utf-8").replace("delay: 2s", "delay: 0s"), "utf-8")
+    environ = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state"), **place.environ}
+    return Desk(folder, place.url_of(f"acme/{secrets.token_hex(8)}"), environ)
+
+
+def test_a_shared_state_is_begun_by_its_command_alone(desk: Desk) -> None:
+    plan = desk.run("plan")
+    assert plan.code == 0, plan.stderr
+    assert "wfdeploy state init" in plan.stdout
+    for command in (("apply",), ("adopt", "--yes")):
+        refused = desk.run(*command)
+        assert refused.code == 8, refused.stderr
+        assert "wfdeploy state init" in refused.stderr
+    for arguments in (("status",), ("state", "list"), ("state", "pull", "file.db"), ("refresh",)):
+        refused = desk.run(*arguments)
+        assert refused.code == 5, refused.stderr
+        assert "wfdeploy state init" in refused.stderr
+    begun = desk.run("state", "init")
+    assert begun.code == 0, begun.stderr
+    again = desk.run("state", "init")
+    assert again.code == 5
+    assert "there is a state at s3://bucket/acme/" in again.stderr
+    assert "environment local" in again.stderr
+
+
+def test_every_command_works_on_a_shared_state(desk: Desk) -> None:
+    assert desk.run("state", "init").code == 0
+    assert desk.run("plan", "--out", "it.plan").code == 0
+    applied = desk.run("apply", "it.plan")
+    assert applied.code == 0, applied.stderr
+    assert "2 triggered" in applied.stdout
+    assert desk.run("apply").stdout == "Nothing to do: 2 unchanged.\n"
+    assert "2 succeeded" in desk.run("status").stdout
+    assert "hello/world" in desk.run("state", "show", "hello/world").stdout
+    assert desk.run("state", "mv", "hello/later", "hello/other").code == 0
+    assert desk.run("state", "rm", "hello/other", "--yes").code == 0
+    assert "hello/other" in desk.run("history").stdout
+    assert desk.run("refresh").code == 0
+    exported = desk.run("state", "export")
+    assert exported.code == 0
+    pulled = desk.run("state", "pull", "file.db")
+    assert pulled.code == 0, pulled.stderr
+    assert desk.run("state", "pull", "file.db").code == 5
+    assert desk.run("state", "export", state="file.db").stdout == exported.stdout
+    assert desk.run("status", state="file.db").stdout == desk.run("status").stdout
+
+
+def test_a_saved_plan_that_no_longer_holds_is_stale(desk: Desk) -> None:
+    desk.run("state", "init")
+    desk.run("plan", "--out", "it.plan")
+    assert desk.run("apply").code == 0
+    stale = desk.run("apply", "it.plan")
+    assert stale.code == 5
+    assert "stale" in stale.stderr
+
+
+def test_shards_have_logs_of_their_own(desk: Desk) -> None:
+    for shard in ("1/2", "2/2"):
+        begun = desk.run("state", "init", "--shard", shard)
+        assert begun.code == 0, begun.stderr
+    triggered = 0
+    for shard in ("1/2", "2/2"):
+        applied = desk.run("apply", "--shard", shard, "--output", "json")
+        assert applied.code == 0, applied.stderr
+        triggered += json.loads(applied.stdout)["summary"]["triggered"]
+    assert triggered == 2
+    other = desk.run("apply", "--shard", "1/3")
+    assert other.code == 5
+    assert "shard 1/2" in other.stderr
+
+
+def test_an_import_begins_a_shared_state(desk: Desk) -> None:
+    assert desk.run("apply", state="").code == 0
+    lines = desk.run("state", "export", state="").stdout
+    Path("it.jsonl").write_text(lines, encoding="utf-8")
+    imported = desk.run("state", "import", "it.jsonl")
+    assert imported.code == 0, imported.stderr
+    assert desk.run("state", "import", "it.jsonl").code == 5
+    assert desk.run("state", "export").stdout.splitlines()[1:] == lines.splitlines()[1:]
+    assert json.loads(desk.run("state", "holder", "--output", "json").stdout)["suspect"]
+
+
+def test_a_state_moves_to_a_bucket_and_back(desk: Desk) -> None:
+    assert desk.run("apply", state="").code == 0
+    before = desk.run("state", "list", state="").stdout
+    moved = desk.run("state", "migrate", "--to", desk.url, state="")
+    assert moved.code == 0, moved.stderr
+    assert "  environments:\n      local:\n        state:\n          url: s3://bucket/acme/" in moved.stderr
+    assert desk.run("state", "list").stdout == before
+    assert desk.run("apply").stdout == "Nothing to do: 2 unchanged.\n"
+    for arguments in (("apply",), ("status",), ("plan",), ("state", "list"), ("state", "rm", "hello/world", "--yes")):
+        refused = desk.run(*arguments, state="")
+        assert refused.code == 5
+        assert "has moved to s3://bucket/acme/" in refused.stderr
+    again = desk.run("state", "migrate", "--to", desk.url, state="")
+    assert again.code == 0
+    assert "had already moved" in again.stderr
+    late = desk.run("state", "migrate", "--to", desk.url, "--abort", state="")
+    assert late.code == 5
+    assert "too late" in late.stderr
+    back = desk.run("state", "migrate", "--from", desk.url, state="back.db")
+    assert back.code == 0, back.stderr
+    assert desk.run("state", "list", state="back.db").stdout == before
+    gone = desk.run("apply")
+    assert gone.code == 5
+    assert f"has moved to {desk.folder / 'back.db'} on " in gone.stderr
+
+
+def test_only_one_of_two_places_is_named(desk: Desk) -> None:
+    for arguments in ((), ("--to", desk.url, "--from", "b.db")):
+        assert desk.run("state", "migrate", *arguments, state="").code == 64
+    assert desk.run("state", "migrate", "--to", "b.db", state="a.db").code == 64
+    assert desk.run("state", "holder", state="").code == 64
+    assert desk.run("state", "init", "s3://bucket/other").code == 64
+
+
+def test_a_lease_is_shown_and_taken_away(desk: Desk) -> None:
+    desk.run("state", "init")
+    free = desk.run("state", "holder")
+    assert free.code == 0
+    assert free.stdout.startswith("free; last held by ")
+    assert desk.run("state", "unlock", "--yes").code == 5
+    log = desk.log()
+    holder = lease.Holder(host="runner-7", user="ci", pid=1, command="wfdeploy apply")
+    clocks = lease.Clocks(steady=lambda: 0.0)
+    lease.take(log, holder, clocks, timeout_s=0, on_wait=lambda _: None, is_begun=lambda: True)
+    held = desk.run("state", "holder")
+    assert held.code == 0
+    assert held.stdout.startswith("held by ci on runner-7 (process 1, wfdeploy apply)\n")
+    assert "renewed " in held.stdout
+    shown = json.loads(desk.run("state", "holder", "--output", "json").stdout)
+    assert (shown["held"], shown["holder"]["host"], shown["seemsGone"]) == (True, "runner-7", False)
+    locked = desk.run("state", "rm", "*", "--yes")
+    assert locked.code == 5
+    assert "ci on runner-7" in locked.stderr
+    unasked = desk.run("state", "unlock")
+    assert unasked.code == 8
+    assert "--yes" in unasked.stderr
+    taken = desk.run("state", "unlock", "--yes")
+    assert taken.code == 0, taken.stderr
+    after = json.loads(desk.run("state", "holder", "--output", "json").stdout)
+    assert (after["held"], after["formerHolderMaySend"]) == (False, True)
+    assert "by hand" in after["suspect"]
