@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import string
@@ -30,6 +31,14 @@ CI_FILES: Mapping[str, tuple[str, str]] = {
     "gitlab": (".gitlab-ci.yml", "gitlab.yml"),
 }
 
+_CREDENTIALS = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role (aws-actions/configure-aws-credentials)",
+    "gcs": "GOOGLE_APPLICATION_CREDENTIALS, or workload identity (google-github-actions/auth)",
+    "azure": "AZURE_CLIENT_ID, AZURE_TENANT_ID and what belongs to them (azure/login)",
+    "postgres": "PGUSER and PGPASSWORD",
+}
+"""Extra of the package -> what a pipeline needs beside the token."""
+
 _UID_LETTERS = string.ascii_lowercase + string.digits
 _UID_LENGTH = 16
 _MOST_BYTES = 1024 * 1024
@@ -44,8 +53,11 @@ class Written:
     missing: tuple[str, ...] = ()
 
 
-def scaffold(folder: Path, *, name: str, ci: str | None) -> Sequence[Written]:
-    """Write the files that aren't there. Raises: `UsageError` when the folder can't be written."""
+def scaffold(folder: Path, *, name: str, ci: str | None, state_url: str | None = None) -> Sequence[Written]:
+    """Write the files that aren't there. `state_url`: of a shared state; then a pipeline needs no cache.
+
+    Raises: `UsageError` when the folder can't be written, and for a URL that has no place in a file.
+    """
     wanted = dict(FILES)
     # Before it is looked through: a link may lead to all files of the machine.
     require_no_other(folder, cwd=Path.cwd())
@@ -53,7 +65,7 @@ def scaffold(folder: Path, *, name: str, ci: str | None) -> Sequence[Written]:
     if ci is not None:
         path, template = CI_FILES[ci]
         wanted[path] = template
-    values = {"NAME": name, "UID": new_uid(), "VERSION": __version__}
+    values = {"NAME": name, "UID": new_uid(), "VERSION": __version__, "EXTRA": "", **_of_shared_state(state_url)}
     try:
         if any((folder / "manifests").glob("**/*.y*ml")):
             del wanted["manifests/hello.yaml"]  # somebody's manifests are there: no example among them
@@ -97,6 +109,33 @@ def _missing(path: Path, text: str) -> tuple[str, ...]:
     return tuple(line for line in lines if line not in present)
 
 
+def _of_shared_state(url: str | None) -> Mapping[str, str]:
+    """What the templates say of a shared state."""
+    if url is None:
+        return {}
+    from wfdeploy.sharedlog.opening import extra_of, has_password, origins, without_secrets
+
+    if has_password(url):
+        raise UsageError(
+            f"{without_secrets(url)} carries a password, which has no place in a file",
+            hint="leave it out; credentials come from the environment",
+        )
+    extra = extra_of(url)
+    return {
+        "URL": json.dumps(url),
+        "EXTRA": f"[{extra}]",
+        "PLACES": "".join(f" state={place}" for place in origins(url)),
+        "CREDENTIALS": _CREDENTIALS[extra],
+    }
+
+
 def _filled(template: str, values: Mapping[str, str]) -> str:
     text = (resources.files("wfdeploy.cli") / "templates" / template).read_text(encoding="utf-8")
+    kept = "SHARED" if "URL" in values else "FILE"
+    text = re.sub(
+        r"^ *@@IF-(FILE|SHARED)\n(.*?)^ *@@END\n",
+        lambda match: match[2] if match[1] == kept else "",
+        text,
+        flags=re.MULTILINE | re.DOTALL,
+    )
     return re.sub(r"@@([A-Z]+)@@", lambda match: values[match[1]], text)

@@ -197,6 +197,26 @@ def hosts(url: str) -> tuple[str, ...]:
     return tuple(filter(None, named.split(",")))
 
 
+def origins(url: str) -> tuple[str, ...]:
+    """The origins that get to see credentials, or what is signed with them: what `--allow state=` names."""
+    parts = urlsplit(without_secrets(url))
+    scheme = "postgresql" if parts.scheme == "postgres" else parts.scheme
+    found = [f"{scheme}://{parts.netloc.rpartition('@')[2]}"]
+    for name, value in parse_qsl(parts.query):
+        if name == "endpoint":
+            end = urlsplit(value)
+            found.append(f"{end.scheme}://{end.netloc}")
+    # libpq takes hosts from parameters too, which win.
+    found += [f"{scheme}://{value}" for name, value in parse_qsl(urlsplit(url).query) if name in ("host", "hostaddr")]
+    return tuple(found)
+
+
+def extra_of(url: str) -> str:
+    """The extra of our package that a URL needs. Raises: `UsageError` for a URL of no shared state."""
+    parts, _ = _split(url)
+    return "postgres" if parts.scheme == "postgresql" else _PLACES[parts.scheme].extra
+
+
 def _without_password(value: str) -> str:
     return re.sub(r"//[^/@]*@", "//", value)
 

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
 
 from wfdeploy.errors import StateError, UsageError
 from wfdeploy.files.access import user_state_folder
 from wfdeploy.model.state import Binding
 from wfdeploy.project.permissions import VARIABLE, refuse_state
-from wfdeploy.sharedlog.opening import open_backend, without_secrets
+from wfdeploy.sharedlog.opening import open_backend, origins, without_secrets
 from wfdeploy.state.shared.backend import SharedBackend
 from wfdeploy.state.shared.lease import Clocks
 
@@ -76,7 +75,7 @@ def _checked(url: str, source: str) -> tuple[str, str]:
 
 
 def _require_permitted(project: Project, url: str, permissions: Permissions, field: str, *, cwd: Path) -> None:
-    places = list(_places(url))
+    places = origins(url)
     if not permissions.state(places):
         refuse_state(
             project,
@@ -85,20 +84,6 @@ def _require_permitted(project: Project, url: str, permissions: Permissions, fie
             message=f"the state at {' and '.join(places)} is not among those that are allowed here",
             hint=f"whoever runs this command allows it: --allow state={places[0]}, or {VARIABLE} in the environment",
         )
-
-
-def _places(url: str) -> list[str]:
-    """The origins that get to see credentials, or what is signed with them."""
-    parts = urlsplit(without_secrets(url))
-    scheme = "postgresql" if parts.scheme == "postgres" else parts.scheme
-    found = [f"{scheme}://{parts.netloc.rpartition('@')[2]}"]
-    for name, value in parse_qsl(parts.query):
-        if name == "endpoint":
-            end = urlsplit(value)
-            found.append(f"{end.scheme}://{end.netloc}")
-    # libpq takes hosts from parameters too, which win.
-    found += [f"{scheme}://{value}" for name, value in parse_qsl(urlsplit(url).query) if name in ("host", "hostaddr")]
-    return found
 
 
 def backend_of(

@@ -32,14 +32,21 @@ _SHELLS = ("bash", "zsh", "fish")
     examples="""
         wfdeploy init
         wfdeploy init shop --ci github
+        wfdeploy init shop --ci github --state s3://acme-ops/wfdeploy/shop
         cd shop && wfdeploy apply --local
     """,
 )
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False))
 @click.option("--ci", type=click.Choice(CI), help="Write a CI workflow too: plan on requests, apply on merge.")
 @click.option("--name", metavar="NAME", help="Name of the project.  [default: the folder's]")
+@click.option(
+    "--state",
+    "state_url",
+    metavar="URL",
+    help="Keep production's state in a bucket or a database that many machines share; CI then needs no cache.",
+)
 @options.view
-def init(*, app: App, folder: str, ci: str | None, name: str | None) -> None:
+def init(*, app: App, folder: str, ci: str | None, name: str | None, state_url: str | None) -> None:
     """Scaffold a project: manifest, project file, CI workflow.
 
     Writes wfdeploy.yaml with a random uid and two environments, an example manifest, .gitignore and .gitattributes.
@@ -54,7 +61,7 @@ def init(*, app: App, folder: str, ci: str | None, name: str | None) -> None:
     path = Path(folder)
     if name is not None and not re.fullmatch(GROUP_NAME, name):
         raise click.BadParameter("lower-case letters, digits and hyphens, at most 63.", param_hint="'--name'")
-    files = scaffold(path, name=name or project_name(path.resolve()), ci=ci)
+    files = scaffold(path, name=name or project_name(path.resolve()), ci=ci, state_url=state_url)
     output = app.output
     if output.view is View.JSON:
         output.payload(dump({"formatVersion": 1, "files": _as_json(files)}) + "\n")
@@ -69,6 +76,8 @@ def init(*, app: App, folder: str, ci: str | None, name: str | None) -> None:
 
     here = "" if path.resolve() == Path.cwd() else f"cd {shell_word(folder)} && "
     output.note(f"\nNext: {here}wfdeploy apply --local")
+    if state_url is not None:
+        output.note("Once, with the store's credentials: wfdeploy state init -e production")
 
 
 def _as_json(files: Sequence[Written]) -> list[dict[str, object]]:

@@ -126,6 +126,36 @@ def test_no_placeholder_is_left(elsewhere: Path) -> None:
             assert "@@" not in path.read_text(encoding="utf-8"), path
 
 
+@pytest.mark.parametrize(
+    ("ci", "path", "holder"),
+    [("github", ".github/workflows/wfdeploy.yml", "env"), ("gitlab", ".gitlab-ci.yml", "variables")],
+)
+def test_a_pipeline_on_a_shared_state_needs_no_cache(elsewhere: Path, ci: str, path: str, holder: str) -> None:
+    url = "s3://acme-ops/wfdeploy/shop?endpoint=https://minio.example.com"
+    ran = command_line("init", "--ci", ci, "--state", url)
+    assert ran.code == 0, ran.stderr
+    assert "wfdeploy state init -e production" in ran.stderr
+    text = (elsewhere / path).read_text(encoding="utf-8")
+    assert "cache" not in text.replace("cache-", "")
+    assert "create" not in text.lower()
+    assert "wfdeploy[s3]==" in text
+    assert "@@" not in text
+    permissions = Permissions.read(workflow(path)[holder]["WFDEPLOY_ALLOW"].split())
+    assert permissions.state(["s3://acme-ops", "https://minio.example.com"])
+    assert not permissions.state(["s3://evil"])
+    project = yaml.safe_load((elsewhere / "wfdeploy.yaml").read_text(encoding="utf-8"))
+    assert project["spec"]["environments"]["production"]["state"] == {"url": url}
+    assert command_line("validate").code == 0
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:secret@db/ops", "ftp://x/y", "state.db"])
+def test_no_password_is_scaffolded_and_nothing_but_a_shared_state(elsewhere: Path, url: str) -> None:
+    ran = command_line("init", "--state", url)
+    assert ran.code == 64
+    assert "secret" not in ran.stderr
+    assert not (elsewhere / "wfdeploy.yaml").exists()
+
+
 def test_names() -> None:
     assert project_name(Path("/x/My Shop_2")) == "my-shop-2"
     assert project_name(Path("/x/中文")) == "my-project"
