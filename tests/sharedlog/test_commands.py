@@ -191,3 +191,27 @@ def test_a_lease_is_shown_and_taken_away(desk: Desk) -> None:
     after = json.loads(desk.run("state", "holder", "--output", "json").stdout)
     assert (after["held"], after["formerHolderMaySend"]) == (False, True)
     assert "by hand" in after["suspect"]
+
+
+def test_a_file_that_a_cache_brings_back_is_not_used_and_that_is_said(desk: Desk) -> None:
+    assert desk.run("apply", state="").code == 0
+    file = desk.folder / ".wfdeploy" / "state" / "local.db"
+    before = file.read_bytes()
+    assert desk.run("state", "migrate", "--to", desk.url, state="").code == 0
+    project = desk.folder / "wfdeploy.yaml"
+    text = project.read_text("utf-8")
+    lines = f"    local:\n      state:\n        url: {json.dumps(desk.url)}\n"
+    project.write_text(text.replace("  environments:\n", f"  environments:\n{lines}"), "utf-8")
+    quiet = desk.run("apply", state="")
+    assert (quiet.code, quiet.stderr) == (0, "")
+    file.write_bytes(before)
+    warned = desk.run("apply", state="")
+    assert warned.code == 0
+    assert "local.db is not used: the project's state is at s3://bucket/" in warned.stderr
+    assert desk.run("state", "migrate", "--from", str(file), state="").code == 5  # there is a state already
+
+
+def test_an_apply_may_begin_the_state_when_told_so(desk: Desk) -> None:
+    begun = desk.run("apply", "--create-state")
+    assert begun.code == 0, begun.stderr
+    assert desk.run("apply").stdout == "Nothing to do: 2 unchanged.\n"

@@ -70,6 +70,11 @@ def workspace(
     """
     if settings.target.state_url is None:
         require_untracked(settings.target.project.root, settings.target.state_file)
+    elif settings.target.named_state is None and settings.target.state_file.exists():
+        from wfdeploy.wiring.shared_state import unused_file
+
+        if (unused := unused_file(settings.target)) is not None:
+            reporter.warn(*unused)
     if online and settings.ignored is not None:
         reporter.warn(*settings.ignored)
 

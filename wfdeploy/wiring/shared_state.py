@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from wfdeploy.errors import StateError, UsageError
 from wfdeploy.files.access import user_state_folder
+from wfdeploy.model.address import shell_word
 from wfdeploy.model.state import Binding
 from wfdeploy.project.permissions import VARIABLE, refuse_state
 from wfdeploy.sharedlog.opening import open_backend, origins, without_secrets
@@ -119,6 +120,31 @@ def backend_of(
         copied_with_state=(project.bounds.root,),
         may_take_over=project.state_take_over,
     )
+
+
+def unused_file(target: Target) -> tuple[str, str] | None:
+    """A message and a hint about a state file beside a shared state, such as a CI cache brings back. None where it says
+    itself that it has moved, or is no state."""
+    import sqlite3
+
+    from wfdeploy.state.database import connect
+    from wfdeploy.state.moved import read_mark, refusal
+
+    file = target.state_file
+    try:
+        with closing(connect(file, readonly=True)) as connection:
+            mark = read_mark(connection)
+    except (StateError, sqlite3.Error):
+        return None
+    if mark is None:
+        return (
+            f"the state file {file} is not used: the project's state is at {target.state_name}",
+            f"delete it; or, if it is what was to be shared: wfdeploy state migrate --from {shell_word(str(file))}",
+        )
+    if mark.is_done:
+        return None
+    error = refusal(mark, str(file))
+    return error.message, f"finish it: wfdeploy state migrate --from {shell_word(str(file))}; or go back, with --abort"
 
 
 # --- what only shared states have ----------------------------------------------------------------------------
