@@ -64,7 +64,7 @@ def init(app: App, target: TargetOptions, place: str | None) -> None:
     exits=(ExitCode.STATE,),
     examples="""
         wfdeploy state holder -e production
-        wfdeploy state holder -e production --output json | jq .held
+        wfdeploy state holder -e production --output json | jq '.held'
     """,
 )
 @options.target

@@ -171,7 +171,10 @@ class SharedBackend:
                 yield
             finally:
                 if self._lease is not None:
-                    self._end_tenure(self._lease)
+                    try:
+                        self._end_tenure(self._lease)
+                    finally:
+                        self._lease.stop()  # an interrupt too must not leave it renewed for ever
                 self._lease = self._released = self._writes = None
 
     def ask(self, confirm: Callable[[], bool]) -> bool:

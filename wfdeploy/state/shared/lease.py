@@ -286,6 +286,12 @@ class Lease:
         """Renew it, once. Raises: `StateError`; then it is lost, or lasts as long as before."""
         self._write(lambda content: content, self.remaining_s())
 
+    def stop(self) -> None:
+        """Renew it no more. Others take it over when its life is over, unless it is released."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+
     @property
     def is_released(self) -> bool:
         """Whether `release` was called: it may not be used any more."""
@@ -294,9 +300,7 @@ class Lease:
     def release(self, end: tuple[int, str], incarnation: str) -> None:
         """Give it back, at this end (serial, digest) of the log. Does no harm when it fails: others then wait until it
         is over. The thread is joined first."""
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
+        self.stop()
         serial, digest = end
         released = Released(serial=serial, digest=digest, incarnation=incarnation)
         try:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.contracts.test_state_store import BINDING, EDITS, NOW_MS, STEPS, attempt, record
 from tests.support.shared_logs import MemoryLog
+from tests.support.shared_values import copied
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
 from wfdeploy.model.blocking import RolloutMode, RolloutProgress
@@ -41,24 +42,26 @@ from wfdeploy.state.export import export_lines
 from wfdeploy.state.shared.entries import Entry
 from wfdeploy.state.shared.replica import Replica
 
-OTHERS: st.SearchStrategy[Edit] = st.sampled_from(
-    [
-        Claim("wfr_x", 5),
-        Decide("g", 100),
-        Dismiss("wfr_x", Address("g/a")),
-        EndRollout("g"),
-        Expire(Address("g/a")),
-        Observe(Address("g/a"), RunState.FAILED, 7, 8, "1-1", handled=True),
-        Observe(Address("g/b"), None, 7),
-        PutGroups({"g": OnRemove.CANCEL, "h": OnRemove.KEEP}),
-        PutProgress(RolloutProgress(group="g", step=2, mode=RolloutMode.PAUSED, started_at_ms=3)),
-        PutTombstone(Address("g/a"), "1:a", 9),
-        ReleaseRuns("g", ((Address("g/a"), "1:a"),)),
-        Remember(ObservedRun("wfr_x", RunState.STARTED, 5, labels=("a", "b"))),
-        RenameGroup("g", "h"),
-        SetHead(5, foreign_ms=6, held_back="x"),
-        SetHead(),
-    ]
+OTHERS: st.SearchStrategy[Edit] = copied(
+    st.sampled_from(
+        [
+            Claim("wfr_x", 5),
+            Decide("g", 100),
+            Dismiss("wfr_x", Address("g/a")),
+            EndRollout("g"),
+            Expire(Address("g/a")),
+            Observe(Address("g/a"), RunState.FAILED, 7, 8, "1-1", handled=True),
+            Observe(Address("g/b"), None, 7),
+            PutGroups({"g": OnRemove.CANCEL, "h": OnRemove.KEEP}),
+            PutProgress(RolloutProgress(group="g", step=2, mode=RolloutMode.PAUSED, started_at_ms=3)),
+            PutTombstone(Address("g/a"), "1:a", 9),
+            ReleaseRuns("g", ((Address("g/a"), "1:a"),)),
+            Remember(ObservedRun("wfr_x", RunState.STARTED, 5, labels=("a", "b"))),
+            RenameGroup("g", "h"),
+            SetHead(5, foreign_ms=6, held_back="x"),
+            SetHead(),
+        ]
+    )
 )
 
 
