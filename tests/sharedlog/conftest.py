@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes.memory_log import MemoryLog, Objects
 from tests.sharedlog.servers import SERVERS, Place
-from wfdeploy.ports import LogBackend
+from wfdeploy.log_ports import LogBackend
 
 
 @pytest.fixture(scope="session")

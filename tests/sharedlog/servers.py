@@ -33,7 +33,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.sharedlog.gcs_server import GcsServer
-from wfdeploy.ports import LogBackend
+from wfdeploy.log_ports import LogBackend
 from wfdeploy.sharedlog.opening import open_backend
 
 AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="

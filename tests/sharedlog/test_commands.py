@@ -17,6 +17,7 @@ from tests.sharedlog.servers import Place
 from wfdeploy.sharedlog.log import DecidedLog
 from wfdeploy.sharedlog.opening import open_backend
 from wfdeploy.state.shared import lease
+from wfdeploy.state.shared.lease_content import Holder
 
 pytest.importorskip("starlette")
 
@@ -171,7 +172,7 @@ def test_a_lease_is_shown_and_taken_away(desk: Desk) -> None:
     assert free.stdout.startswith("free; last held by ")
     assert desk.run("state", "unlock", "--yes").code == 5
     log = desk.log()
-    holder = lease.Holder(host="runner-7", user="ci", pid=1, command="wfdeploy apply")
+    holder = Holder(host="runner-7", user="ci", pid=1, command="wfdeploy apply")
     clocks = lease.Clocks(steady=lambda: 0.0)
     lease.take(log, holder, clocks, timeout_s=0, on_wait=lambda _: None, is_begun=lambda: True)
     held = desk.run("state", "holder")

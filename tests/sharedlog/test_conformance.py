@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.sharedlog.servers import Place
+from wfdeploy.log_ports import LogBackend
 from wfdeploy.model.shared_log import Outcome, Taken, Undecided, Written, digest_of
-from wfdeploy.ports import LogBackend
 from wfdeploy.sharedlog.log import DecidedLog
 
 

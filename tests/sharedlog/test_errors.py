@@ -12,8 +12,8 @@ import pytest
 
 from tests.sharedlog.servers import AZURE_KEY, PASSWORD, SERVERS, Place, free_port, postgres, s3
 from wfdeploy.errors import ExitCode, StateError, StateUnreachable, StateUnusable
+from wfdeploy.log_ports import LogBackend
 from wfdeploy.model.shared_log import Answer, Outcome, Written, digest_of
-from wfdeploy.ports import LogBackend
 from wfdeploy.sharedlog.log import DecidedLog
 from wfdeploy.sharedlog.opening import open_backend
 

@@ -12,8 +12,8 @@ import pytest
 from tests.fakes.cutting_relay import Cut, CuttingRelay
 from tests.sharedlog.servers import SERVERS, Place
 from wfdeploy.errors import StateUnreachable
+from wfdeploy.log_ports import LogBackend
 from wfdeploy.model.shared_log import Outcome, Taken, Undecided, Written, digest_of
-from wfdeploy.ports import LogBackend
 from wfdeploy.sharedlog.log import DecidedLog
 
 pytestmark = pytest.mark.parametrize("place", SERVERS, indirect=True)

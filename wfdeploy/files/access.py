@@ -127,6 +127,14 @@ def user_name() -> str:
         return str(os.getuid())
 
 
+_CI_JOBS = ("GITHUB_RUN_ID", "CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL")
+
+
+def ci_job(environ: Mapping[str, str]) -> str | None:
+    """What the CI job is known by that this process runs in; None outside of one."""
+    return next((environ[name] for name in _CI_JOBS if environ.get(name)), None)
+
+
 def user_state_folder(environ: Mapping[str, str]) -> Path | None:
     """The folder of a user's state, which no checkout and no pull request can put anything into; None where there is
     none.

@@ -80,7 +80,7 @@ def _adopt_run(
     workspace.require_state()
     with load(workspace, paths, selection) as manifests, workspace.lock(), closing(workspace.open_state()) as store:
         record, plan = _continued(workspace, manifests, store, selection, run_id)
-        if not confirm(plan):
+        if not workspace.state_backend.ask(lambda: confirm(plan)):
             raise Withheld("declined: nothing was recorded")
         workspace.commit(store, [PutRecord(record)])
         return _report([record], plan)
@@ -159,7 +159,8 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
             taken = _taken(plan)
             if not taken:
                 return _report([], plan)
-            if not confirm(_shown(plan, taken)):
+            shown = _shown(plan, taken)
+            if not workspace.state_backend.ask(lambda: confirm(shown)):
                 raise Withheld("declined: nothing was recorded")
             began = workspace.clock.monotonic()
             if is_new:

@@ -8,17 +8,16 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from wfdeploy.files.access import escaped, user_name
+from wfdeploy.files.access import ci_job, escaped, user_name
 from wfdeploy.files.tracking import work_tree
 
-_CI_JOB = ("GITHUB_RUN_ID", "CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL")
 _CI_COMMIT = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "CIRCLE_SHA1")
 
 
 def authorship(environ: Mapping[str, str], root: Path) -> str:
     """JSON with host, user, the CI job and the git commit of the manifests, as far as they are known."""
     facts = {"host": socket.gethostname(), "user": user_name()}
-    job = next((environ[name] for name in _CI_JOB if environ.get(name)), None)
+    job = ci_job(environ)
     commit = next((environ[name] for name in _CI_COMMIT if environ.get(name)), None) or _head(root)
     if job:
         facts["job"] = job

@@ -28,7 +28,7 @@ from wfdeploy.model.shared_log import (
 )
 
 if TYPE_CHECKING:
-    from wfdeploy.ports import LogBackend
+    from wfdeploy.log_ports import LogBackend
 
 T = TypeVar("T")
 

@@ -24,7 +24,7 @@ from wfdeploy.errors import StateUnusable, UsageError
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-    from wfdeploy.ports import LogBackend
+    from wfdeploy.log_ports import LogBackend
     from wfdeploy.sharedlog.objects import Bucket
 
 

@@ -20,9 +20,10 @@ from wfdeploy.state.shared.lease import Clocks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wfdeploy.log_ports import SharedLog
     from wfdeploy.model.options import TargetOptions
     from wfdeploy.model.project import Project, Target
-    from wfdeploy.ports import Clock, SharedLog
+    from wfdeploy.ports import Clock
     from wfdeploy.project.permissions import Permissions
     from wfdeploy.state.shared.holding import Holding
     from wfdeploy.state.shared.migration import End

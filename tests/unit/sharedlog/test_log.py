@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.memory_log import Fate, MemoryLog, Objects
 from wfdeploy.errors import StateUnreachable, StateUnusable
+from wfdeploy.log_ports import LogBackend, SharedLog
 from wfdeploy.model.shared_log import (
     Answer,
     Detached,
@@ -23,7 +24,6 @@ from wfdeploy.model.shared_log import (
     Written,
     digest_of,
 )
-from wfdeploy.ports import LogBackend, SharedLog
 from wfdeploy.sharedlog.log import DecidedLog
 
 

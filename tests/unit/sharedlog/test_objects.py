@@ -13,8 +13,8 @@ import pytest
 from tests.fakes.loop_thread import LoopThread
 from tests.fakes.raw_http import RawRequest, read_request, response
 from wfdeploy.errors import StateError, StateUnreachable, StateUnusable
+from wfdeploy.log_ports import LogBackend
 from wfdeploy.model.shared_log import Answer, Outcome
-from wfdeploy.ports import LogBackend
 from wfdeploy.sharedlog.objects import ObjectLog
 from wfdeploy.sharedlog.opening import open_backend
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,36 +14,19 @@ from typing import TYPE_CHECKING
 from wfdeploy.errors import StateError, StateLocked, StateMoved, StateUnusable
 from wfdeploy.files.databases import make_private
 from wfdeploy.state import VERSION, locking
-from wfdeploy.state.shared.following import (
-    SNAPSHOT_AFTER,
-    TRY_S,
-    follow,
-    prune,
-    write_snapshot,
-)
+from wfdeploy.state.shared.following import SNAPSHOT_AFTER, TRY_S, follow, prune, write_snapshot
 from wfdeploy.state.shared.genesis import GenesisWriter, is_begun
-from wfdeploy.state.shared.lease import (
-    COPIED,
-    LEFT_OPEN,
-    LIFE_S,
-    MOVED_BACK,
-    Clocks,
-    Holder,
-    Lease,
-    LeasePermit,
-    Released,
-    take,
-)
+from wfdeploy.state.shared.lease import LIFE_S, Clocks, Lease, LeasePermit, take
+from wfdeploy.state.shared.lease_content import COPIED, LEFT_OPEN, MOVED_BACK, Holder, Released
 from wfdeploy.state.shared.replica import Replica
 from wfdeploy.state.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
+    from wfdeploy.log_ports import SharedLog
     from wfdeploy.model.state import Binding
-    from wfdeploy.ports import ListingFile, Permit, RecordReader, SharedLog, StateReader, StateStore
+    from wfdeploy.ports import ListingFile, Permit, RecordReader, StateReader, StateStore
 
 _NUL = "\0"
-_JOBS = ("GITHUB_RUN_ID", "CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL")
-
 _ASKED_FOR_S = 1.0
 """So long a question is answered with the lease held, in seconds: without a terminal nobody is asked."""
 
@@ -393,9 +374,4 @@ class SharedBackend:
             ) from error
 
     def _holder(self) -> Holder:
-        try:
-            user = getpass.getuser()
-        except (OSError, KeyError):
-            user = "unknown"
-        job = next((self._environ[name] for name in _JOBS if self._environ.get(name)), "")
-        return Holder(host=socket.gethostname(), user=user, pid=os.getpid(), command=self._command, job=job)
+        return Holder.of_this_process(self._command, self._environ)

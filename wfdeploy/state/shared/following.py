@@ -22,8 +22,9 @@ from wfdeploy.state.shared.entries import EntryKind
 from wfdeploy.state.shared.replica import Replica, read_entry, read_facts
 
 if TYPE_CHECKING:
+    from wfdeploy.log_ports import SharedLog
     from wfdeploy.model.state import Binding
-    from wfdeploy.ports import SharedLog, StateReader
+    from wfdeploy.ports import StateReader
 
 TRY_S: Final = 30.0
 """How long one read goes on trying, in seconds."""

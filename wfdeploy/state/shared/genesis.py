@@ -15,8 +15,9 @@ from wfdeploy.state.shared.following import TRY_S, write_draft
 from wfdeploy.state.shared.replica import Facts, read_entry, read_facts
 
 if TYPE_CHECKING:
+    from wfdeploy.log_ports import SharedLog
     from wfdeploy.model.state import Binding
-    from wfdeploy.ports import SharedLog, StateReader
+    from wfdeploy.ports import StateReader
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from wfdeploy.state.shared import lease as leases
 from wfdeploy.state.shared.following import TRY_S
 
 if TYPE_CHECKING:
+    from wfdeploy.log_ports import SharedLog
     from wfdeploy.model.shared_log import Stored
-    from wfdeploy.ports import SharedLog
     from wfdeploy.state.shared.backend import SharedBackend
-    from wfdeploy.state.shared.lease import LeaseContent
+    from wfdeploy.state.shared.lease_content import LeaseContent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

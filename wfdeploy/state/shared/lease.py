@@ -9,19 +9,29 @@ ever compared.
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from wfdeploy.errors import StateError, StateLocked, StateUnreachable, StateUnusable
 from wfdeploy.model.shared_log import Detached, Stored, Taken, Undecided, Written
+from wfdeploy.state.shared.lease_content import (
+    LEFT_OPEN,
+    LOST,
+    TAKEN_OVER,
+    UNLOCKED,
+    Holder,
+    LeaseContent,
+    Released,
+    holder_of,
+    renewed,
+)
 
 if TYPE_CHECKING:
-    from wfdeploy.ports import SharedLog
+    from wfdeploy.log_ports import SharedLog
 
 LIFE_S: Final = 120.0
 """How long a lease lasts without a renewal, in seconds."""
@@ -43,103 +53,6 @@ _CONFIRMED_FOR_S: Final = 1.0
 
 _LOOKED_AT_AGAIN_S: Final = 1.0
 """Pause between two looks at a lease that somebody else holds."""
-
-_MOST_BYTES: Final = 16 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
-    """Who holds a lease, for people."""
-
-    host: str
-    user: str
-    pid: int
-    command: str
-    job: str = ""
-    """The CI job, where there is one."""
-
-    def __str__(self) -> str:
-        job = f", {self.job}" if self.job else ""
-        return f"{self.user} on {self.host} (process {self.pid}, {self.command}{job})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Released:
-    """How the log stood when the lease was given back."""
-
-    serial: int
-    digest: str
-    incarnation: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseContent:
-    """What the lease says."""
-
-    counter: int
-    """Grows with every write, so that a version is never met again."""
-
-    nonce: str
-    """Another one with every write."""
-
-    tenure: str
-    """Another one with each time that the lease is taken."""
-
-    holder: Holder | None
-    """The latest one, also after it was released."""
-
-    life_s: float
-
-    taken_at_ms: int
-    """When (the holder's clock, Unix ms), for people."""
-
-    suspect: str = ""
-    """Why the state may not hold all that was triggered; empty when it surely does."""
-
-    stray: bool = False
-    """Whether a holder that doesn't know that it lost the lease may still send, until its life is over."""
-
-    released: Released | None = None
-    """None while it is held."""
-
-    def to_bytes(self) -> bytes:
-        return json.dumps(asdict(self), sort_keys=True).encode()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> LeaseContent | None:
-        """None where it can't be read: such a lease counts as held."""
-        try:
-            if len(data) > _MOST_BYTES:
-                return None
-            values: dict[str, Any] = json.loads(data)
-            holder, released = values["holder"], values["released"]
-            content = cls(
-                **values
-                | {
-                    "holder": None if holder is None else Holder(**holder),
-                    "released": None if released is None else Released(**released),
-                }
-            )
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return None
-        is_sound = (
-            type(content.counter) is int
-            and isinstance(content.life_s, int | float)
-            and 0 < content.life_s <= 24 * 3600
-            and isinstance(content.suspect, str)
-            and isinstance(content.tenure, str)
-            and isinstance(content.stray, bool)
-            and (content.released is None or isinstance(content.released.serial, int))
-        )
-        return content if is_sound else None
-
-
-TAKEN_OVER = "the state was taken over from {holder}, which may have triggered runs that it doesn't hold"
-UNLOCKED = "the lease was taken away by hand from {holder}, which may have triggered runs that the state doesn't hold"
-LOST = "the lease of the state was lost, so another process may be triggering runs"
-LEFT_OPEN = "the outcome of some requests was not known when the state was last used"
-COPIED = "the state was made from a copy, which may be older than what was triggered since"
-MOVED_BACK = "the log of the state, or where it is kept, isn't as it was left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +157,7 @@ class Lease:
         if content is None or content.tenure != self._content.tenure or content.released is not None:
             with self._lock:
                 self._gone = (
-                    f"the lease of the state was lost: {'it was removed' if stored is None else _holder_of(content)}"
+                    f"the lease of the state was lost: {'it was removed' if stored is None else holder_of(content)}"
                 )
         self.remaining_s()
         self._confirmed = max(self._confirmed, began)
@@ -315,7 +228,7 @@ class Lease:
     def _write_alone(self, change: Callable[[LeaseContent], LeaseContent], within_s: float) -> None:
         began = self._clocks.steady(), self._clocks.wall()
         with self._lock:
-            content = _next(change(self._content))
+            content = renewed(change(self._content))
             version = self._version
         done = self._log.swap_lease(content.to_bytes(), version, within_s=within_s)
         match done:
@@ -327,7 +240,7 @@ class Lease:
                 self._confirmed = max(self._confirmed, began[0])
             case Taken(found):
                 holder = None if found is None else LeaseContent.from_bytes(found.content)
-                words = "it was removed" if found is None else _holder_of(holder)
+                words = "it was removed" if found is None else holder_of(holder)
                 with self._lock:
                     self._gone = f"the lease of the state was lost: {words}"
                 raise StateUnusable(self._gone)
@@ -391,17 +304,17 @@ def take(
                 watch = stored.version, now
             life = LIFE_S if found is None else found.life_s
             if may_take_over and now - watch[1] >= _OBSERVED_FOR * life:
-                suspect = TAKEN_OVER.format(holder=_holder_of(found))
+                suspect = TAKEN_OVER.format(holder=holder_of(found))
             elif now >= end and not (may_take_over and _seems_over(log, stored, life)):
                 raise StateLocked(
-                    f"the state is locked by {_holder_of(found)}",
+                    f"the state is locked by {holder_of(found)}",
                     hint="wait for it to end, or let this command wait with --lock-timeout SECONDS; if it is surely "
                     "gone: wfdeploy state unlock",
                 )
         if suspect is None:
             if not told:
                 told = True
-                on_wait(_holder_of(found))
+                on_wait(holder_of(found))
             clocks.pause(_LOOKED_AT_AGAIN_S)
             continue
         began = clocks.steady(), clocks.wall()
@@ -415,7 +328,7 @@ def take(
             suspect=suspect,
             stray=suspect == LOST or (found is not None and found.stray),
         )
-        done = _offer(log, _next(content), None if stored is None else stored.version)
+        done = _offer(log, renewed(content), None if stored is None else stored.version)
         if done is not None:
             lease = Lease(log, done[0], done[1], began, clocks)
             return lease, None if found is None else found.released
@@ -451,29 +364,18 @@ def unlock(log: SharedLog, seen: Stored) -> None:
         holder=None if found is None else found.holder,
         life_s=LIFE_S,
         taken_at_ms=0,
-        suspect=UNLOCKED.format(holder=_holder_of(found)),
+        suspect=UNLOCKED.format(holder=holder_of(found)),
         # Its holder counts on it until its life is over, and may just be sending.
         stray=True,
         released=Released(serial=-1, digest="", incarnation=""),
     )
-    if _offer(log, _next(content), seen.version) is None:
+    if _offer(log, renewed(content), seen.version) is None:
         raise StateLocked("the lease has changed meanwhile", hint="look again: wfdeploy state holder")
-
-
-def _next(content: LeaseContent) -> LeaseContent:
-    return replace(content, counter=content.counter + 1, nonce=secrets.token_hex(16))
 
 
 def _seems_over(log: SharedLog, stored: Stored, life_s: float) -> bool:
     """Whether the backend's own times say that it has not been renewed for a life: a hint that waiting is worth it."""
     return stored.written_at_ms is not None and log.backend.now_ms() - stored.written_at_ms > 1000 * life_s
-
-
-def _holder_of(content: LeaseContent | None) -> str:
-    if content is None or content.holder is None:
-        return "a holder that can't be told"
-    since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(content.taken_at_ms / 1000))
-    return f"{content.holder} since {since} UTC"
 
 
 def _writer_of(found: Stored | None) -> str:

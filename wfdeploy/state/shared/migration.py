@@ -28,7 +28,7 @@ from wfdeploy.state.moved import MoveMark, parsed, refusal, write_mark
 from wfdeploy.state.shared.entries import EntryKind
 from wfdeploy.state.shared.following import TRY_S
 from wfdeploy.state.shared.genesis import not_empty
-from wfdeploy.state.shared.lease import COPIED
+from wfdeploy.state.shared.lease_content import COPIED
 from wfdeploy.state.shared.replica import Replica, read_entry
 from wfdeploy.state.sqlite_store import SqliteStore
 

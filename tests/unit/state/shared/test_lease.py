@@ -13,7 +13,8 @@ from wfdeploy.errors import StateLocked, StateUnreachable, StateUnusable
 from wfdeploy.model.shared_log import Stored
 from wfdeploy.state.shared import lease as leases
 from wfdeploy.state.shared.entries import Entry, EntryKind
-from wfdeploy.state.shared.lease import Clocks, Holder, Lease, LeaseContent, Released, read, take, unlock
+from wfdeploy.state.shared.lease import Clocks, Lease, read, take, unlock
+from wfdeploy.state.shared.lease_content import LOST, Holder, LeaseContent, Released
 
 ME = Holder(host="here", user="me", pid=1, command="wfdeploy apply")
 OTHER = Holder(host="there", user="she", pid=2, command="wfdeploy apply")
@@ -78,7 +79,7 @@ def test_after_a_clean_release_it_is_taken_at_once_and_nothing_is_suspect(
 
 def test_where_there_has_never_been_one_the_state_is_suspect(backend: MemoryBackend, time: ManualClocks) -> None:
     lease, released = taken(backend, time)
-    assert lease.suspect == leases.LOST
+    assert lease.suspect == LOST
     assert lease.stray_s == leases.LIFE_S
     assert released is None
 
