@@ -118,6 +118,46 @@ def test_shards_have_logs_of_their_own(desk: Desk) -> None:
     other = desk.run("apply", "--shard", "1/3")
     assert other.code == 5
     assert "shard 1/2" in other.stderr
+    for arguments in (("--shard", "3/3"), ()):
+        refused = desk.run("state", "init", *arguments)
+        assert refused.code == 5
+        assert "in 2 shards" in refused.stderr
+
+
+def test_shards_are_read_together_and_used_one_by_one(desk: Desk) -> None:
+    for shard in ("1/2", "2/2"):
+        assert desk.run("state", "init", "--shard", shard).code == 0
+    plan = desk.run("plan")
+    assert plan.code == 0, plan.stderr
+    assert "Plan: 2 to trigger." in plan.stdout
+    for shard in ("1/2", "2/2"):
+        assert desk.run("apply", "--shard", shard).code == 0
+    plan = desk.run("plan")
+    assert plan.code == 0, plan.stderr
+    assert "No changes: 2 unchanged." in plan.stdout
+    status = desk.run("status")
+    assert status.code == 0, status.stderr
+    assert "2 succeeded" in status.stdout
+    assert len(desk.run("state", "list").stdout.splitlines()) == 3
+    assert len(desk.run("state", "export").stdout.splitlines()) >= 3
+    for arguments in (
+        ("apply", "--replace", "hello/world", "--yes"),
+        ("refresh",),
+        ("retrigger", "*", "--yes"),
+        ("state", "rm", "*", "--yes"),
+        ("state", "holder"),
+    ):
+        refused = desk.run(*arguments)
+        assert refused.code == 5, (arguments, refused)
+        assert "--shard 1/2" in refused.stderr
+    assert desk.run("state", "migrate", "--to", desk.url, state="a.db").code == 5
+
+
+def test_a_whole_state_has_no_shards(desk: Desk) -> None:
+    assert desk.run("state", "init").code == 0
+    refused = desk.run("state", "init", "--shard", "1/2")
+    assert refused.code == 5
+    assert "kept as a whole" in refused.stderr
 
 
 def test_an_import_begins_a_shared_state(desk: Desk) -> None:

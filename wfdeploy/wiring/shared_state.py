@@ -6,16 +6,18 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wfdeploy.errors import StateError, UsageError
 from wfdeploy.files.access import user_state_folder
 from wfdeploy.model.address import shell_word
+from wfdeploy.model.project import Shard
 from wfdeploy.model.state import Binding
 from wfdeploy.project.permissions import VARIABLE, refuse_state
 from wfdeploy.sharedlog.opening import open_backend, origins, without_secrets
 from wfdeploy.state.shared.backend import SharedBackend
 from wfdeploy.state.shared.lease import Clocks
+from wfdeploy.state.shared.shards import WholeBackend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 _TAKEN_OVER_S = 140.0
 """So long a move waits for a lease: long enough to take over that of a move that was killed."""
+
+_MOST_LOOKED_AT = 64
+"""Shards whose logs are looked at before another one begins."""
 
 _SCHEMES = ("s3", "gs", "az", "postgres", "postgresql")
 
@@ -101,26 +106,35 @@ def backend_of(
     the folder of replicas."""
     url = target.state_url
     assert url is not None
-    project, shard = target.project, target.shard
-    below = "" if shard is None else f"shard-{shard.index}"
-
-    def open_log() -> SharedLog:
-        from wfdeploy.sharedlog.log import DecidedLog
-
-        return DecidedLog(open_backend(url, environ, below=below), monotonic=clock.monotonic)
-
+    project = target.project
     folder = user_state_folder(own_environ)
-    return SharedBackend(
-        open_log,
-        name=without_secrets(url),
-        folder=(Path(tempfile.gettempdir()) / "wfdeploy" if folder is None else folder) / "replicas",
-        binding=Binding(project.key, project.environment, server, "" if shard is None else str(shard)),
-        command=command,
-        environ=own_environ,
-        clocks=Clocks(steady=clock.monotonic),
-        copied_with_state=(project.bounds.root,),
-        may_take_over=project.state_take_over,
-    )
+    common: dict[str, Any] = {
+        "name": without_secrets(url),
+        "folder": (Path(tempfile.gettempdir()) / "wfdeploy" if folder is None else folder) / "replicas",
+        "command": command,
+        "environ": own_environ,
+        "clocks": Clocks(steady=clock.monotonic),
+        "copied_with_state": (project.bounds.root,),
+        "may_take_over": project.state_take_over,
+    }
+    binding = Binding(project.key, project.environment, server)
+
+    def opening(below: str) -> Callable[[], SharedLog]:
+        def open_log() -> SharedLog:
+            from wfdeploy.sharedlog.log import DecidedLog
+
+            return DecidedLog(open_backend(url, environ, below=below), monotonic=clock.monotonic)
+
+        return open_log
+
+    def of_shard(index: int, count: int) -> SharedBackend:
+        return SharedBackend(
+            opening(f"shard-{index}"), binding=binding._replace(shard=str(Shard(index, count))), **common
+        )
+
+    if target.shard is not None:
+        return of_shard(target.shard.index, target.shard.count)
+    return WholeBackend(opening(""), shard=of_shard, binding=binding, **common)
 
 
 def unused_file(target: Target) -> tuple[str, str] | None:
@@ -154,10 +168,30 @@ def unused_file(target: Target) -> tuple[str, str] | None:
 def begin(workspace: Workspace) -> int:
     """Begin a shared state. Returns its serial. Raises: `StateError` where there is one already; `UsageError`."""
     backend = _shared(workspace)
+    _require_one_division(workspace)
     with workspace.lock():
         backend.begin()
         with closing(backend.open(readonly=False)) as store:
             return store.head().serial
+
+
+def _require_one_division(workspace: Workspace) -> None:
+    """Refuse a shard of a state that is kept as a whole, or in another number of shards: runs would belong to both."""
+    from wfdeploy.sharedlog.log import DecidedLog
+    from wfdeploy.state.shared.shards import division
+
+    target = workspace.target
+    if target.shard is None:
+        return
+    assert target.state_url is not None
+    for below in ("", *(f"shard-{index}" for index in range(1, min(target.shard.count, _MOST_LOOKED_AT) + 1))):
+        count = division(DecidedLog(open_backend(target.state_url, workspace.environ, below=below)))
+        if count not in (None, target.shard.count):
+            kept = f"in {count} shards" if count else "as a whole"
+            raise StateError(
+                f"the state at {target.state_name} is kept {kept}, so it can't have shard {target.shard}",
+                hint="use it as it is, or choose another URL for the new shards",
+            )
 
 
 def holding(workspace: Workspace) -> Holding:
@@ -227,6 +261,8 @@ def _ends(source: Workspace, target: Workspace) -> tuple[End, End]:
 
 def _shared(workspace: Workspace) -> SharedBackend:
     backend = workspace.state_backend
+    if isinstance(backend, WholeBackend) and backend.is_sharded:
+        raise backend.sharded()
     if not isinstance(backend, SharedBackend):
         raise UsageError(
             f"the state {workspace.target.state_name} is a file of this machine, not a shared one",
