@@ -301,6 +301,9 @@ class StateBackend(Protocol):
     def listing_file(self, name: str) -> ListingFile:
         """Where the pages of the listing with this name are kept."""
 
+    def close(self) -> None:
+        """Close all connections to where it is."""
+
 
 class ListingFile(Protocol):
     """Keeps the pages of one listing while it goes on. A failure to keep them does no harm."""

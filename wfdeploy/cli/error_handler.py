@@ -18,6 +18,7 @@ import click
 from wfdeploy.cli.output import App
 from wfdeploy.cli.signals import Terminated, terminate_politely
 from wfdeploy.errors import ExitCode, InvalidInput, WfdeployError
+from wfdeploy.render.terminal import without_passwords
 
 PROGRAM = "wfdeploy"
 COMPLETE_VARIABLE = "_WFDEPLOY_COMPLETE"
@@ -27,7 +28,7 @@ def run(arguments: Sequence[str], app: App, group: click.Group | None = None) ->
     """Run one command line, of `wfdeploy` unless another group is given. Return the exit code, whatever happens."""
     if group is None:
         group = _wfdeploy()
-    app.arguments = tuple(arguments)
+    app.arguments = tuple(map(without_passwords, arguments))
     instruction = app.environ.get(COMPLETE_VARIABLE)
     if instruction:
         try:

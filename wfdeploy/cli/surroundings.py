@@ -60,6 +60,7 @@ def command_line(
 ) -> str:
     """`wfdeploy COMMAND` with the arguments and flags that lead to the same place."""
     from wfdeploy.model.address import shell_word
+    from wfdeploy.render.terminal import without_passwords
 
     words = ["wfdeploy", command]
     words += [f"./{path}" if path.startswith("-") and path != "-" else path for path in arguments]  # no option
@@ -73,7 +74,7 @@ def command_line(
         ("--shard", options.shard),
     ):
         if value is not None:
-            words += [name, str(value)]
+            words += [name, without_passwords(str(value))]
     if options.local:
         words.append("--local")
     if selection is not None:

@@ -147,13 +147,13 @@ def _continuing(runs: Sequence[ObservedRun], record: Record, store: StateStore, 
 
 
 def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selection, confirm: Confirm) -> ApplyReport:
+    if not workspace.has_state:
+        require_begun(workspace.target)
     with load(workspace, paths, selection, begins=True) as manifests, workspace.lock():
         store = workspace.open_state()
         try:
             planner = Planner(workspace, manifests, store, selection, only_records=True)
             is_new = not workspace.has_state
-            if is_new:
-                require_begun(workspace.target)
             result = planner.plan()
             plan = result.plan
             taken = _taken(plan)

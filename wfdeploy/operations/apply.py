@@ -38,6 +38,10 @@ def apply(
         workspace.require_named_state()
     else:
         workspace.require_state_name()
+    if workspace.state_backend.is_shared and not workspace.has_state:
+        from wfdeploy.planning.consent import require_no_state_needed
+
+        require_no_state_needed(workspace.target, request.options)  # before a lease is left at a mistyped URL
     if request.options.wait and request.selection.limit is not None:
         raise UsageError("--wait goes on until everything has settled, so --limit makes no sense beside it")
 

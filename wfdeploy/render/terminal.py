@@ -116,3 +116,9 @@ class Style(Protocol):
 def plain(text: str, _tone: Tone, /) -> str:
     """The style of pipes, files and tests: unstyled."""
     return text
+
+
+def without_passwords(word: str) -> str:
+    """A word of a command line, to be shown to others: a URL in it without its password."""
+    word = re.sub(r"(://[^/@:\s]*):[^/@\s]*@", r"\1@", word)
+    return re.sub(r"([?&](?:ssl)?password=)[^&\s]*", r"\1...", word)

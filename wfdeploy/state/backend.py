@@ -129,6 +129,9 @@ class SqliteBackend:
 
         return SavedListingFile(trusted_folder(self.environ, self.copied_with_state), name)
 
+    def close(self) -> None:
+        """Nothing stays open beside the store."""
+
     def _marker(self) -> FreshnessMarker:
         from wfdeploy.state.user_files import FreshnessMarker, trusted_folder
 

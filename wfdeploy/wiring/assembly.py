@@ -78,9 +78,12 @@ def workspace(
     if online and settings.ignored is not None:
         reporter.warn(*settings.ignored)
 
+    opened: list[StateBackend] = []
+
     def assemble(target: Target, url: str, server: str, **more: Any) -> Workspace:
         clock = SystemClock()
         backend = _state_backend(settings, target, server, command=command, clock=clock)
+        opened.append(backend)
 
         def gateway() -> RunGateway:
             return _gateway(
@@ -100,23 +103,27 @@ def workspace(
             **more,
         )
 
-    target = settings.target
-    if not target.local:
-        from wfdeploy.upstash.endpoint import origin
+    try:
+        target = settings.target
+        if not target.local:
+            from wfdeploy.upstash.endpoint import origin
 
-        yield assemble(target, target.url, origin(target.url))
-        return
-    from wfdeploy.wiring.embedded import local_id, local_server, local_variables
+            yield assemble(target, target.url, origin(target.url))
+            return
+        from wfdeploy.wiring.embedded import local_id, local_server, local_variables
 
-    defaults = local_variables(settings)
-    if not online:
-        yield assemble(target, target.url, f"local:{local_id(settings.local_database)}", defaults=defaults)
-        return
-    with local_server(settings.local_database, reporter) as server:
-        if server.demo_url is not None:
-            defaults = {**defaults, "app_url": server.demo_url}
-        target = replace(target, token=server.token)
-        yield assemble(target, server.url, f"local:{server.server_id}", log_lag_s=0.0, defaults=defaults)
+        defaults = local_variables(settings)
+        if not online:
+            yield assemble(target, target.url, f"local:{local_id(settings.local_database)}", defaults=defaults)
+            return
+        with local_server(settings.local_database, reporter) as server:
+            if server.demo_url is not None:
+                defaults = {**defaults, "app_url": server.demo_url}
+            target = replace(target, token=server.token)
+            yield assemble(target, server.url, f"local:{server.server_id}", log_lag_s=0.0, defaults=defaults)
+    finally:
+        for backend in opened:
+            backend.close()
 
 
 def warn_of_shared_names(reporter: Reporter, target: Target) -> None:

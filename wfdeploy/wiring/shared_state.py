@@ -165,8 +165,19 @@ def unused_file(target: Target) -> tuple[str, str] | None:
 # --- what only shared states have ----------------------------------------------------------------------------
 
 
+def prepare(workspace: Workspace) -> None:
+    """Make the tables, or whatever a state needs that begins here. Does nothing where the state is a file.
+
+    Raises: `StateError`.
+    """
+    backend = workspace.state_backend
+    if isinstance(backend, SharedBackend):
+        backend.log.backend.prepare()
+
+
 def begin(workspace: Workspace) -> int:
     """Begin a shared state. Returns its serial. Raises: `StateError` where there is one already; `UsageError`."""
+    prepare(workspace)
     backend = _shared(workspace)
     _require_one_division(workspace)
     with workspace.lock():
@@ -185,7 +196,8 @@ def _require_one_division(workspace: Workspace) -> None:
         return
     assert target.state_url is not None
     for below in ("", *(f"shard-{index}" for index in range(1, min(target.shard.count, _MOST_LOOKED_AT) + 1))):
-        count = division(DecidedLog(open_backend(target.state_url, workspace.environ, below=below)))
+        with closing(open_backend(target.state_url, workspace.environ, below=below)) as place:
+            count = division(DecidedLog(place))
         if count not in (None, target.shard.count):
             kept = f"in {count} shards" if count else "as a whole"
             raise StateError(
@@ -229,6 +241,7 @@ def migrate(source: Workspace, target: Workspace, *, on_wait: Callable[[str], No
     """
     from wfdeploy.state.shared import migration
 
+    prepare(target)
     return migration.migrate(*_ends(source, target), timeout_s=_TAKEN_OVER_S, on_wait=on_wait)
 
 

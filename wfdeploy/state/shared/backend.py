@@ -93,6 +93,12 @@ class SharedBackend:
             self._opened = self._open_log()
         return self._opened
 
+    def close(self) -> None:
+        """Close the connections to the log. Without it, they stay open as long as the process."""
+        if self._opened is not None:
+            self._opened.backend.close()
+            self._opened = None
+
     # --- as a StateBackend -----------------------------------------------------------------------------------
 
     def exists(self) -> bool:

@@ -34,9 +34,20 @@ class WholeBackend(SharedBackend):
     ) -> None:
         """`shard`: the backend of the I-th of N shards."""
         super().__init__(open_log, **more)
-        self._shard = shard
+        self._shards = shard
+        self._opened_shards: list[SharedBackend] = []
         self._count: int | None = None
         self._database: bytes | None = None  # of all shards together
+
+    def close(self) -> None:
+        super().close()
+        for backend in self._opened_shards:
+            backend.close()
+
+    def _shard(self, index: int, count: int) -> SharedBackend:
+        backend = self._shards(index, count)
+        self._opened_shards.append(backend)
+        return backend
 
     def exists(self) -> bool:
         return super().exists() or self.shard_count > 0
