@@ -21,7 +21,8 @@ from wfdeploy.state.shared.replica import read_entry, read_facts
 from wfdeploy.state.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
-    from wfdeploy.log_ports import SharedLog, StateReader, StateStore
+    from wfdeploy.log_ports import SharedLog
+    from wfdeploy.ports import StateReader, StateStore
 
 _SHARD = re.compile(r"[1-9][0-9]{0,3}/([1-9][0-9]{0,3})")
 
