@@ -62,7 +62,7 @@ def test_what_was_found_is_not_looked_up_again(fleet: Fleet) -> None:
     assert "dead letters" not in fleet.log
 
 
-def test_an_entry_that_vanished_was_dealt_with_elsewhere(fleet: Fleet) -> None:
+def test_an_entry_that_vanished_was_handled_elsewhere(fleet: Fleet) -> None:
     fail(fleet, 2)
     letters = fleet.server.call("GET", "/v2/workflows/dlq").json()["messages"]
     (taken,) = (letter["dlqId"] for letter in letters if "r000" in letter["workflowRunId"])
@@ -70,7 +70,7 @@ def test_an_entry_that_vanished_was_dealt_with_elsewhere(fleet: Fleet) -> None:
     assert fleet.apply() == {"resumed": 1, "kept": 1}
     fleet.settle()
     for _ in range(2):
-        assert fleet.planned() == {"g/r000": ("keep", "failed; dealt with elsewhere")}
+        assert fleet.planned() == {"g/r000": ("keep", "failed; handled elsewhere")}
         assert fleet.apply() == {"kept": 2}
         assert "dead letters" not in fleet.log
 

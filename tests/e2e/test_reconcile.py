@@ -140,7 +140,7 @@ def test_a_dead_letter_that_somebody_else_dealt_with_is_let_go(fleet: Fleet) -> 
     for _ in range(3):
         assert fleet.apply() == {"kept": 1}
         assert "resume" not in fleet.log
-        assert fleet.planned() == {"g/a": ("keep", "failed; dealt with elsewhere")}
+        assert fleet.planned() == {"g/a": ("keep", "failed; handled elsewhere")}
     assert fleet.states() == ["RUN_FAILED"]
 
 

@@ -101,7 +101,7 @@ class Record:
     completed_at_ms: the server's time of its end.
     tries: how often this fingerprint was resumed or restarted so far, this run included.
     dlq_id: the entry of a failed run in the dead-letter queue.
-    handled: its end was dealt with by hand or elsewhere, so no policy acts on it.
+    handled: its end was handled by hand or elsewhere, so no policy acts on it.
     triggered_id: of a resumed run, whose id the server made, the workflow run id that was once triggered; else empty.
     """
 

@@ -116,7 +116,7 @@ class StatusRow:
     is_live: whether that is now.
     error: why it failed, where that was read; for a refusal, the server's message.
     tries: how often it was resumed or restarted.
-    handled: its end was dealt with by hand or elsewhere.
+    handled: its end was handled by hand or elsewhere.
     """
 
     address: Address

@@ -226,7 +226,8 @@ class _Shown:
             chosen = _glob(resumable) if _are_of_one_group(resumable) else "--failed"
             yield self._command("resume", [chosen]), f"retries {_them(resumable)} from the failed step"
         if handled and not resumable:
-            yield self._command("restart", [_glob(handled)]), f"starts {_them(handled)} again from the beginning"
+            goes_on = "it doesn't go on" if len(handled) == 1 else "they don't go on"
+            yield self._command("restart", [_glob(handled)]), f"starts {_them(handled)} again, if {goes_on} elsewhere"
         if rejected := by_state.get(ShownState.REJECTED):
             yield self._command("apply", ()), f"sends {_them(rejected)} again"
         if missing := by_state.get(ShownState.MISSING):
@@ -263,7 +264,10 @@ def _urgency(row: StatusRow) -> int:
 
 def _state(row: StatusRow) -> Cell:
     word, tone = _word(row)
-    return Cell(f"{word}, attempt {row.tries}" if row.tries else word, tone)
+    parts = [word, *([f"attempt {row.tries}"] if row.tries else ())]
+    if row.handled and row.shown is ShownState.FAILED:
+        parts.append("handled elsewhere")
+    return Cell(", ".join(parts), tone)
 
 
 def _when(row: StatusRow) -> str:

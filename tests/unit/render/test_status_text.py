@@ -127,8 +127,9 @@ def test_the_next_commands_fit_what_is_wrong() -> None:
 
     assert steps(row("g/a")) == []
     assert steps(row("g/a", RunState.FAILED, handled=True))[-1] == (
-        "wfdeploy restart g/a   starts it again from the beginning"
+        "wfdeploy restart g/a   starts it again, if it doesn't go on elsewhere"
     )
+    assert "failed, attempt 2, handled elsewhere" in lines([row("g/a", RunState.FAILED, handled=True, tries=2)])[1]
     assert steps(row("g/a", RunState.MISSING)) == ["wfdeploy restart g/a   starts it again"]
     two = row("g/a", RunState.FAILED), row("h/a", RunState.FAILED)
     assert steps(*two)[-1] == "wfdeploy resume --failed   retries them from the failed step"

@@ -112,7 +112,7 @@ def by_policy(case: Case, policy: Policy) -> Reaction:
         wanted = FailureAction.RESTART if policy.on_cancelled is OnCancelled.RESTART else FailureAction.REPORT
     if standing.handled:
         # The dead letter of a failed run was gone, or it failed while it was being cancelled.
-        return case.keep("; dealt with elsewhere" if standing.run_state is RunState.FAILED else " with wfdeploy")
+        return case.keep("; handled elsewhere" if standing.run_state is RunState.FAILED else " with wfdeploy")
     if wanted is FailureAction.REPORT:
         return case.keep()
     if standing.tries >= on_failure.max_attempts:

@@ -64,7 +64,7 @@ def belongs_to(letter: DeadLetter, standing: Standing) -> bool:
 
 def with_dead_letter(standing: Standing, key: str, dead_letters: DeadLetters) -> tuple[Standing, Observe] | None:
     """A failed run with what the queue says about it, and the edit that records this; None where nothing is new. A run
-    without a dead letter was dealt with elsewhere, as one whose resume is answered with 404."""
+    without a dead letter was handled elsewhere, as one whose resume is answered with 404."""
     if standing.run_state is not RunState.FAILED or key not in dead_letters.asked:
         return None
     if (dlq_id := dead_letters.found.get(key)) is not None:
