@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from wfdeploy.errors import several
-from wfdeploy.model.blocking import Rollout, RolloutMode, RolloutProgress, RolloutStep, RolloutView
+from wfdeploy.model.blocking import Rollout, RolloutMode, RolloutProgress, RolloutStep, RolloutView, StepGate
 from wfdeploy.render.encode import dump, stale_line, utc
 from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.width import Cell, table
@@ -139,4 +139,8 @@ def _waits(view: RolloutView) -> str:
         return ""
     if view.progress.open_since_ms is not None:
         return f"bake time of {step.bake_s} s since {utc(view.progress.open_since_ms)}"
-    return step.gate.value
+    if step.gate is StepGate.APPROVED:
+        is_open = view.progress.approved > view.progress.step
+    else:
+        is_open = view.succeeded == view.released > 0  # a failure may stop it, as only an apply can say
+    return "the next apply" if is_open else step.gate.value
