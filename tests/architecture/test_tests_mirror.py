@@ -66,7 +66,6 @@ ELSEWHERE = {
     "project/document": "tests/unit/project/test_file.py",
     "render/explanation": "tests/unit/cli/commands/test_explain.py",
     "render/requests": "tests/unit/cli/commands/test_render.py",
-    "render/rollouts": "tests/e2e/test_steering.py",
     "render/vocabulary": "tests/unit/render/test_report.py",
     "sending/engine": "tests/unit/operations/test_applying.py",
     "model/shared_log": "tests/unit/sharedlog/test_log.py",
