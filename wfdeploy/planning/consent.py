@@ -148,8 +148,12 @@ def _doubtful(plan: Plan, would: str) -> Withheld:
     """What stops the start of runs that may go on already."""
     count, (address, why) = len(plan.in_doubt), plan.in_doubt[0]
     which = address if count == 1 else f"{address} and {count - 1:,} more"
-    candidates = {one.address: one.runs[-1].workflow_run_id for one in plan.continuations if not one.is_past}
-    adopt = f"wfdeploy adopt --target {shell_pattern(address)} --run-id {candidates.get(address, 'ID')}"
+    known = {
+        one.address: one.runs[-1].workflow_run_id
+        for one in plan.continuations
+        if not one.is_past and (one.is_certain or len(one.runs) == 1)
+    }
+    adopt = f"wfdeploy adopt --target {shell_pattern(address)} --run-id {known.get(address, 'ID')}"
     return Withheld(
         f"{would} start {which} again, which may be once too often: {why}",
         hint=f"look in the console whether it goes on; if so, `{adopt}` records that; if not, give --allow-retrigger",

@@ -93,3 +93,13 @@ def test_a_start_that_may_be_one_too_many_names_the_run_that_may_go_on_already()
     ) as caught:
         require_consent(plan, ApplyOptions(), requested=RequestedAction.RESTART)
     assert "wfdeploy adopt --target g/a --run-id wfr_new" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("names", [(), ("wfr_x", "wfr_y")])
+def test_which_run_goes_on_is_left_open_where_several_may_or_none_shows(names: tuple[str, ...]) -> None:
+    runs = tuple(ObservedRun(name, RunState.STARTED, 1) for name in names)
+    found = Continuation(address=Address("g/a"), workflow_run_id="wfr_old", runs=runs)
+    plan = replace(plan_of([]), in_doubt=((Address("g/a"), "it may go on"),), continuations=(found,))
+    with pytest.raises(Withheld) as caught:
+        require_consent(plan, ApplyOptions(), requested=RequestedAction.RESTART)
+    assert "wfdeploy adopt --target g/a --run-id ID" in (caught.value.hint or "")
