@@ -71,6 +71,7 @@ def test_an_entry_that_vanished_was_handled_elsewhere(fleet: Fleet) -> None:
     fleet.settle()
     for _ in range(2):
         assert fleet.planned() == {"g/r000": ("keep", "failed; handled elsewhere")}
+        assert fleet.bench.plan().handled == 1
         assert fleet.apply() == {"kept": 2}
         assert "dead letters" not in fleet.log
 

@@ -79,6 +79,7 @@ class ApplyReport:
     results: by address, unless they are too many for memory; then in the order they came.
     stopped: why it ended before the plan was done; None when it was not.
     drifted: declared runs in a state that they should not be in, which were left as they are, counted by state.
+    handled: how many of these failed, and somebody handled them elsewhere.
     warnings: those of the plan.
     watched: with the embedded server, the runs that this apply started, counted by the state they ended in (those still
         RUN_STARTED are scheduled for later, or slow); None where runs were not followed.
@@ -93,6 +94,7 @@ class ApplyReport:
     hint: str | None = None
     took_s: float = 0.0
     drifted: Mapping[RunState, int] = field(default_factory=dict)
+    handled: int = 0
     warnings: tuple[str, ...] = ()
     watched: Mapping[RunState, int] | None = None
     unsettled: str | None = None
@@ -141,6 +143,7 @@ class ApplyReport:
             summary=summary,
             results=(),
             drifted=plan.drifted,
+            handled=plan.handled,
             warnings=plan.warnings,
             idle=plan.idle,
             unmet=len(plan.unmet),

@@ -94,6 +94,7 @@ class Change(NamedTuple):
     tries: how often the run was resumed or restarted then.
     cancels: the workflow run id of a run to be cancelled first.
     run_state: of the recorded run, where that is not as declared (it failed, was cancelled, or vanished).
+    handled: whether it failed, and somebody handled that elsewhere.
     unclaimed: the workflow run id of a run that did the same under a name that nothing declares, where a new run may be
         that one.
     in_doubt: why the failed run that this is about may go on already, since somebody handled it elsewhere; a start, or
@@ -119,6 +120,7 @@ class Change(NamedTuple):
     dlq_id: str | None = None
     cancels: str = ""
     run_state: RunState | None = None
+    handled: bool = False
     unclaimed: str = ""
     in_doubt: str = ""
     brief: bool = False
@@ -222,6 +224,7 @@ class Plan:
     unmatched_ids: workflow run ids that the server lists for this project and that match no address.
     orphans: recorded, no longer declared, kept.
     drifted: declared runs in a state that they should not be in, which are left as they are, counted by state.
+    handled: how many of these failed, and somebody handled them elsewhere.
     possibly_renamed: pairs (orphan, new address) with equal fingerprints.
     emptied: how many runs would be cancelled, by generator that is declared and makes no runs any more.
     possibly_triggered: pairs (workflow run id that no address stands for, new address) with equal fingerprints.
@@ -254,6 +257,7 @@ class Plan:
     unmatched_ids: tuple[str, ...] = ()
     orphans: int = 0
     drifted: Mapping[RunState, int] = field(default_factory=dict)
+    handled: int = 0
     possibly_renamed: tuple[tuple[Address, Address], ...] = ()
     emptied: Mapping[str, int] = field(default_factory=dict)
     possibly_triggered: tuple[tuple[str, Address], ...] = ()

@@ -24,6 +24,7 @@ class Gathered:
     sends: int = 0
     orphans: int = 0
     drifted: dict[RunState, int] = field(default_factory=dict)
+    handled: int = 0
     possibly_renamed: list[tuple[Address, Address]] = field(default_factory=list)
     emptied: dict[str, int] = field(default_factory=dict)
     possibly_triggered: list[tuple[str, Address]] = field(default_factory=list)
@@ -70,6 +71,7 @@ def gather(changes: Iterable[Change], inputs: Inputs) -> Gathered:
         result.summary[change.action] += 1
         if change.run_state is not None and change.action is Action.KEEP:
             result.drifted[change.run_state] = result.drifted.get(change.run_state, 0) + 1
+            result.handled += change.handled
         result.orphans += is_orphan and change.action is Action.KEEP
         if change.action is Action.KEEP and not (change.reason and (requested or change.desired is not None)):
             result.housekeeping.extend(change.edits)

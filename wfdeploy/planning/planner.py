@@ -184,6 +184,7 @@ class Planner:
             unmatched_ids=tuple(sorted(run.workflow_run_id for run in matches.unmatched)),
             orphans=gathered.orphans,
             drifted=gathered.drifted,
+            handled=gathered.handled,
             possibly_renamed=tuple(gathered.possibly_renamed),
             emptied=gathered.emptied,
             possibly_triggered=tuple(gathered.possibly_triggered),

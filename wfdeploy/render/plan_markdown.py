@@ -110,7 +110,7 @@ def _warnings(plan: Plan) -> Iterator[str]:
         yield f"- {text[:1].upper()}{text[1:]}"
         yield from _item(_fenced(_some(plan.unmatched_ids), "text"))
     if plan.drifted:
-        yield f"- {drift(plan.drifted)}"
+        yield f"- {drift(plan.drifted, plan.handled)}"
     if plan.orphans:
         yield f"- {orphaned(plan)}"
 

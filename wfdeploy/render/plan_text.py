@@ -161,7 +161,7 @@ def _remarks(plan: Plan, style: Style, width: int | None, everything: bool) -> t
         lines.append(f"{warning} {unmatched(plan)}")
         add(plan.unmatched_ids, "run")
     if plan.drifted:
-        lines.append(f"{warning} {drift(plan.drifted)}")
+        lines.append(f"{warning} {drift(plan.drifted, plan.handled)}")
     if plan.orphans:
         lines.append(orphaned(plan))
     notes = [f"{_sentence(note)}." for note in plan.notes]
@@ -206,8 +206,11 @@ def orphaned(plan: Plan) -> str:
     return f"{several(plan.orphans, 'recorded run')} {are} recorded; --prune forgets {them}."
 
 
-def drift(drifted: Mapping[RunState, int]) -> str:
-    """Drifted runs that were left as they are, counted by state."""
+def drift(drifted: Mapping[RunState, int], handled: int = 0) -> str:
+    """Drifted runs that were left as they are, counted by state.
+
+    handled: how many of the failed ones somebody handled elsewhere, so that no resume retries them.
+    """
     count = sum(drifted.values())
     failed = drifted.get(RunState.FAILED, 0)
     if failed == count:
@@ -216,7 +219,11 @@ def drift(drifted: Mapping[RunState, int]) -> str:
             if count == 1
             else ("have failed and are left as they are", "them")
         )
+        if handled == count:
+            return f"{several(count)} {have}, as somebody handled {them} elsewhere."
+        if handled:
+            them = f"the {'one' if count - handled == 1 else f'{count - handled:,}'} that nobody handled elsewhere"
         return f"{several(count)} {have}; `wfdeploy resume` retries {them}."
     words = ", ".join(f"{number:,} {WORDS[state][0]}" for state, number in drifted.items())
-    retry = "; `wfdeploy resume` retries failed runs" if failed else ""
+    retry = "; `wfdeploy resume` retries failed runs" if failed > handled else ""
     return f"{several(count)} {'is left as it is' if count == 1 else 'are left as they are'}: {words}{retry}."

@@ -107,7 +107,7 @@ def _lines(report: ApplyReport, style: Style, width: int | None, everything: boo
         yield ""
     yield _counts(report, style)
     if report.drifted:
-        yield f"{style('Drift:', Tone.CHANGED)} {drift(report.drifted)}"
+        yield f"{style('Drift:', Tone.CHANGED)} {drift(report.drifted, report.handled)}"
     if report.watched is not None:
         yield _watched(report.watched, style, status)
     elif report.summary.get(Outcome.TRIGGERED, 0):

@@ -160,6 +160,7 @@ class Engine:
             hint=None if halt is None else halt.hint,
             took_s=took_s,
             drifted=plan.drifted,
+            handled=plan.handled,
         )
 
 

@@ -14,6 +14,7 @@ from tests.golden_files import GOLDEN
 from tests.unit.render import samples
 from tests.unit.render.views import SAMPLE_PLANS, Golden, joined, tagged
 from wfdeploy.model.address import Address
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Change, FieldChange, FirstChanges, Plan
 from wfdeploy.model.run import DesiredRun, Group, Source
 from wfdeploy.render import plan_json, plan_text
@@ -187,3 +188,19 @@ def test_a_note_begins_with_a_capital_but_a_group_s_name_stays_as_it_is() -> Non
     notes = ("nightly: more instances are due", "next instances: nightly at 2026-11-24T02:00:00Z")
     text = "".join(plan_text.text(replace(samples.plan_of(()), notes=notes)))
     assert "\nnightly: more instances are due.\nNext instances: nightly at 2026-11-24T02:00:00Z.\n" in text
+
+
+@pytest.mark.parametrize(
+    ("failed", "handled", "expected"),
+    [
+        (1, 0, "1 run has failed and is left as it is; `wfdeploy resume` retries it."),
+        (1, 1, "1 run has failed and is left as it is, as somebody handled it elsewhere."),
+        (2, 2, "2 runs have failed and are left as they are, as somebody handled them elsewhere."),
+        (3, 1, "are left as they are; `wfdeploy resume` retries the 2 that nobody handled elsewhere."),
+        (3, 2, "are left as they are; `wfdeploy resume` retries the one that nobody handled elsewhere."),
+    ],
+)
+def test_a_resume_is_not_offered_for_what_somebody_handled(failed: int, handled: int, expected: str) -> None:
+    assert plan_text.drift({RunState.FAILED: failed}, handled).endswith(expected)
+    mixed = plan_text.drift({RunState.FAILED: failed, RunState.CANCELED: 1}, handled)
+    assert ("`wfdeploy resume` retries failed runs" in mixed) is (failed > handled)

@@ -203,7 +203,10 @@ class Declared:
         if reaction.action in (Action.RESTART, Action.RESUME):
             return self._reacting(known, case, reaction)
         kept = self._kept(known, recovered=False)
-        return kept._replace(action=reaction.action, reason=reaction.reason, run_state=standing.run_state)
+        handled = standing.handled and standing.run_state is RunState.FAILED
+        return kept._replace(
+            action=reaction.action, reason=reaction.reason, run_state=standing.run_state, handled=handled
+        )
 
     def _kept(self, known: RecordKey, *, recovered: bool) -> Change:
         run = self.run
