@@ -173,6 +173,19 @@ def test_a_whole_state_has_no_shards(desk: Desk) -> None:
     refused = desk.run("state", "init", "--shard", "1/2")
     assert refused.code == 5
     assert "kept as a whole" in refused.stderr
+    refused = desk.run("apply", "--shard", "1/2", "--create-state", "--yes")
+    assert refused.code == 5
+    assert "kept as a whole" in refused.stderr
+
+
+def test_a_state_is_divided_in_one_way(desk: Desk) -> None:
+    assert desk.run("state", "init", "--shard", "1/2").code == 0
+    for refused in (
+        desk.run("state", "init", "--shard", "3/3"),
+        desk.run("apply", "--shard", "3/3", "--create-state", "--yes"),
+    ):
+        assert refused.code == 5
+        assert "kept in 2 shards" in refused.stderr
 
 
 def test_an_import_begins_a_shared_state(desk: Desk) -> None:

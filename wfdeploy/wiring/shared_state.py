@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfdeploy.errors import StateError, UsageError
+from wfdeploy.errors import StateError, StateUnusable, UsageError
 from wfdeploy.files.access import user_state_folder
 from wfdeploy.model.address import shell_word
 from wfdeploy.model.project import Shard
@@ -128,8 +128,12 @@ def backend_of(
         return open_log
 
     def of_shard(index: int, count: int) -> SharedBackend:
+        shard = Shard(index, count)
         return SharedBackend(
-            opening(f"shard-{index}"), binding=binding._replace(shard=str(Shard(index, count))), **common
+            opening(f"shard-{index}"),
+            binding=binding._replace(shard=str(shard)),
+            before_begin=lambda: _require_one_division(opening, shard, target.state_name),
+            **common,
         )
 
     if target.shard is not None:
@@ -179,29 +183,27 @@ def begin(workspace: Workspace) -> int:
     """Begin a shared state. Returns its serial. Raises: `StateError` where there is one already; `UsageError`."""
     prepare(workspace)
     backend = _shared(workspace)
-    _require_one_division(workspace)
     with workspace.lock():
         backend.begin()
         with closing(backend.open(readonly=False)) as store:
             return store.head().serial
 
 
-def _require_one_division(workspace: Workspace) -> None:
-    """Refuse a shard of a state that is kept as a whole, or in another number of shards: runs would belong to both."""
-    from wfdeploy.sharedlog.log import DecidedLog
+def _require_one_division(opening: Callable[[str], Callable[[], SharedLog]], shard: Shard, name: str) -> None:
+    """Refuse a shard of a state that is kept as a whole, or in another number of shards: runs would belong to both.
+
+    opening: opens the log below a part of the prefix.
+    """
     from wfdeploy.state.shared.shards import division
 
-    target = workspace.target
-    if target.shard is None:
-        return
-    assert target.state_url is not None
-    for below in ("", *(f"shard-{index}" for index in range(1, min(target.shard.count, _MOST_LOOKED_AT) + 1))):
-        with closing(open_backend(target.state_url, workspace.environ, below=below)) as place:
-            count = division(DecidedLog(place))
-        if count not in (None, target.shard.count):
+    for below in ("", *(f"shard-{index}" for index in range(1, min(shard.count, _MOST_LOOKED_AT) + 1))):
+        log = opening(below)()
+        with closing(log.backend):
+            count = division(log)
+        if count not in (None, shard.count):
             kept = f"in {count} shards" if count else "as a whole"
-            raise StateError(
-                f"the state at {target.state_name} is kept {kept}, so it can't have shard {target.shard}",
+            raise StateUnusable(
+                f"the state at {name} is kept {kept}, so it can't have shard {shard}",
                 hint="use it as it is, or choose another URL for the new shards",
             )
 

@@ -58,11 +58,12 @@ class SharedBackend:
         clocks: Clocks,
         copied_with_state: tuple[Path, ...] = (),
         may_take_over: bool = True,
+        before_begin: Callable[[], None] = lambda: None,
         life_s: float = LIFE_S,
         now_ms: Callable[[], int] | None = None,
     ) -> None:
         """`open_log`: called when the log is first needed. `name`: its URL without secrets. `folder`: of the replicas
-        of this machine."""
+        of this machine. `before_begin`: raises where no state may begin here."""
         self.binding = binding
         self.new_key = os.urandom(32)
         self.path = folder / f"{sha256(_NUL.join((name, *binding)).encode()).hexdigest()[:32]}.{VERSION}.db"
@@ -76,6 +77,7 @@ class SharedBackend:
         self._copied_with_state = copied_with_state
         self._clocks = clocks
         self._may_take_over = may_take_over
+        self._before_begin = before_begin
         self._life_s = life_s
         self._now_ms = now_ms
         self._exists = False
@@ -131,11 +133,13 @@ class SharedBackend:
 
     def begin(self) -> None:
         """Begin an empty state. Raises: `StateUnusable` where there is one already, or not everything was deleted."""
+        self._before_begin()
         self.genesis.begin_empty(self.new_key)
         self._exists = True
 
     def begin_from(self, store: StateReader, **more: str) -> None:
         """Begin a state with the content of another one; entry 0 says `more`. Raises: as `begin`."""
+        self._before_begin()
         self.genesis.begin_from(store, self.held.remaining_s, more)
         self._exists = True
 

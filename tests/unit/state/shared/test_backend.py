@@ -238,6 +238,18 @@ def test_after_many_entries_a_snapshot_is_left_and_what_is_behind_the_last_but_o
     assert world.exported("b") == fresh
 
 
+def test_pruning_looks_only_at_what_no_earlier_one_has_seen(world: World) -> None:
+    read: list[int] = []
+    for _ in range(6):
+        world.place.requests.clear()
+        fill(world, "a", following.SNAPSHOT_AFTER)
+        read.append(world.place.requests["read_entry"])
+    assert read[-1] == read[-2]
+    oldest = min(world.place.snapshots)
+    behind = [number for number in world.place.entries if 0 < number <= oldest]
+    assert {Entry.from_bytes(world.place.entries[number]).kind for number in behind} == {EntryKind.FENCE}
+
+
 def test_a_replica_that_was_overtaken_by_pruning_is_built_anew(world: World) -> None:
     fill(world, "slow", 1)
     for name in "aba":
