@@ -44,7 +44,7 @@ WEEKS = float(os.environ.get("FLEET_WEEKS", "2"))
 RECONCILES = int(os.environ.get("FLEET_RUNS", "105"))
 
 
-DEFAULT_SEEDS = (4, 8, 28, 39)
+DEFAULT_SEEDS = (4, 8, 28, 39, 54)
 """With both changes of the clocks, with and without lost states; together with all extras."""
 
 

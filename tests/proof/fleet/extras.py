@@ -66,6 +66,6 @@ def drawn(seed: int) -> frozenset[Extra]:
     found = {one for one in Extra if Random(f"{seed}/{one.value}").random() < (0.2 if one is Extra.SHARDS else 0.4)}
     if Extra.SHARDS in found:
         found.discard(Extra.SECOND_WRITER)
-    if Extra.SHARED in found:
-        found -= {Extra.SHARDS, Extra.RESTORES, Extra.SECOND_WRITER}
+    if found & {Extra.SHARDS, Extra.RESTORES, Extra.SECOND_WRITER}:
+        found.discard(Extra.SHARED)
     return frozenset(found)

@@ -35,6 +35,9 @@ _AT_ONCE: Final = 16
 SNAPSHOT_AFTER: Final = 64
 """Entries after which a holder leaves a new snapshot: more than so many never follow the newest one for long."""
 
+_BUILT_AGAIN: Final = 3
+"""How often a replica is built anew, where pruning overtakes it meanwhile."""
+
 _LARGEST_FENCE: Final = 4096
 """Bytes. A fence holds no edits; whether a small entry is one, it says itself."""
 
@@ -56,17 +59,45 @@ def follow(log: SharedLog, path: Path, binding: Binding | None) -> None:
             listed = [each.number for each in log.list_entries(serial, within_s=TRY_S)]
             own = log.read_entry(serial, within_s=TRY_S) if serial in listed[:1] else None
             if own is not None and digest_of(own.content) == digest:
-                _replay(log, replica, listed[1:])
-                return
-            if own is not None or not _is_behind(log, serial, listed):
+                try:
+                    _replay(log, replica, listed[1:])
+                except _MissingError as missing:
+                    # A fence is never pruned: a replica that ends with one may be overtaken all the same.
+                    if not missing.is_pruned(log):
+                        raise
+                else:
+                    return
+            elif own is not None or not _is_behind(log, serial, listed):
                 raise StateUnusable(
                     f"the log of the state at {log.backend.name} isn't the one that this machine followed up to entry "
                     f"{serial}: " + ("that entry is another one" if own is not None else "it ends before it"),
                     hint="it was cut, restored from an older copy, or replaced: find out which before anything is "
                     f"sent; if it is right as it is, delete {path}",
                 )
-    remove_database(path)  # also what was left beside one that somebody deleted
-    _build(log, path, binding)
+    for tries in range(_BUILT_AGAIN):
+        remove_database(path)  # also what was left beside one that somebody deleted
+        try:
+            _build(log, path, binding)
+        except _MissingError as missing:
+            if tries == _BUILT_AGAIN - 1 or not missing.is_pruned(log):
+                raise
+        else:
+            return
+
+
+class _MissingError(StateUnusable):
+    """An entry isn't there, and later ones are; or a snapshot is gone that was listed."""
+
+    def __init__(self, what: str, log: SharedLog, number: int) -> None:
+        super().__init__(
+            f"{what} {number} of the log at {log.backend.name} is missing, and later ones are there",
+            hint="restore the log from a copy: a rule of the bucket, or somebody, has deleted what was needed",
+        )
+        self.number = number
+
+    def is_pruned(self, log: SharedLog) -> bool:
+        """Whether a snapshot holds what it did."""
+        return any(each.number >= self.number for each in log.backend.list_snapshots())
 
 
 def _is_behind(log: SharedLog, serial: int, listed: Sequence[int]) -> bool:
@@ -145,10 +176,7 @@ def _read(log: SharedLog, pool: ThreadPoolExecutor, first: int, last: int) -> It
         numbers = range(start, min(start + _AT_ONCE, last + 1))
         for number, stored in zip(numbers, pool.map(lambda n: log.read_entry(n, within_s=TRY_S), numbers), strict=True):
             if stored is None:
-                raise StateUnusable(
-                    f"entry {number} of the log at {log.backend.name} is missing, and later ones are there",
-                    hint="run it again: it may just have been pruned; if not, restore the log from a copy",
-                )
+                raise _MissingError("entry", log, number)
             yield number, stored.content
 
 
@@ -238,7 +266,7 @@ def _restore(
         )
     with tempfile.TemporaryFile() as file:
         if not log.read_snapshot(number, file, within_s=TRY_S):
-            raise StateUnusable(f"{name} is gone", hint="run it again")
+            raise _MissingError("snapshot", log, number)
         file.seek(0)
         try:
             with gzip.open(file, "rt", encoding="utf-8", newline="\n") as lines:

@@ -250,8 +250,14 @@ def test_pruning_looks_only_at_what_no_earlier_one_has_seen(world: World) -> Non
     assert {Entry.from_bytes(world.place.entries[number]).kind for number in behind} == {EntryKind.FENCE}
 
 
-def test_a_replica_that_was_overtaken_by_pruning_is_built_anew(world: World) -> None:
-    fill(world, "slow", 1)
+@pytest.mark.parametrize("commits", [0, 1])
+def test_a_replica_that_was_overtaken_by_pruning_is_built_anew(world: World, commits: int) -> None:
+    """Also one that ends with a fence, which is never pruned."""
+    if commits:
+        fill(world, "slow", commits)
+    else:
+        with world.writing("slow"):
+            pass
     for name in "aba":
         fill(world, name, following.SNAPSHOT_AFTER)
     assert world.exported("slow") == world.exported("a")
@@ -267,6 +273,30 @@ def test_a_replica_that_was_deleted_or_damaged_is_built_anew(world: World, damag
     else:
         path.write_bytes(damage)
     assert world.exported("a") == expected
+
+
+def test_an_entry_that_is_missing_is_said_and_nothing_is_guessed(world: World) -> None:
+    world.exported("behind")
+    fill(world, "a", 3)
+    missing = max(world.place.entries) - 1
+    del world.place.entries[missing]
+    for name in ("behind", "fresh"):
+        with pytest.raises(StateUnusable, match=f"entry {missing} .* is missing, and later ones are there"):
+            world.exported(name)
+
+
+def test_a_reader_that_pruning_overtakes_while_it_builds_begins_again(world: World) -> None:
+    for name in "aba":
+        fill(world, name, following.SNAPSHOT_AFTER)
+
+    def prune(method: str) -> None:
+        if method == "read_snapshot":
+            world.place.before = lambda _: None
+            for _ in range(2):
+                fill(world, "b", following.SNAPSHOT_AFTER)
+
+    world.place.before = prune
+    assert world.exported("fresh") == world.exported("a")
 
 
 @pytest.mark.parametrize("damage", [b"", b"x", b"\x1f\x8b"])
