@@ -39,7 +39,19 @@ LINES = {
 }
 """What a command needs to have something to do. `state import` only makes a new state."""
 
-OTHERS = {"init", "validate", "render", "graph", "dev", "help", "explain", "schema", "completion", "version"}
+OF_SHARED_STATES = {f"state {name}" for name in ("init", "holder", "unlock", "pull", "migrate")}
+OTHERS = OF_SHARED_STATES | {
+    "init",
+    "validate",
+    "render",
+    "graph",
+    "dev",
+    "help",
+    "explain",
+    "schema",
+    "completion",
+    "version",
+}
 
 
 def table() -> Iterator[tuple[str, str, str, str]]:

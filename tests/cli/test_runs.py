@@ -362,7 +362,7 @@ def test_a_new_state_is_not_named_like_a_state_of_runs(place: Place, command: st
     assert refused.code == 64
     assert "is --run-state failed,running" in refused.stderr
     url = place.here(command, "--state", "https://states.example.com/shop")
-    assert (url.code, "is a URL, and the state is a file" in url.stderr) == (64, True)
+    assert (url.code, "no URL of a shared state" in url.stderr) == (64, True)
     assert [file.name for file in place.checkout.root.iterdir() if file.name.startswith(("failed", "https"))] == []
     assert place.here("plan", "--state", "another.db").code == 0
 
