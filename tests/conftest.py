@@ -36,7 +36,8 @@ def _own_demo_port() -> Iterator[None]:
 HERE = Path(__file__).parent
 SLOW = (
     "adversary", "architecture/test_benchmarks.py", "browser", "cli", "conformance", "crash", "e2e", "faults", "fuzz",
-    "proof", "vectors",
+    "proof", "sharedlog", "unit/localserver/test_memory.py", "unit/sharedlog/test_log.py",
+    "unit/state/shared/test_migration.py", "unit/state/shared/test_replica.py", "vectors",
 )  # fmt: skip
 """Folders and files whose tests run whole commands, kill them, or search: most of the time that all tests take."""
 
