@@ -156,9 +156,11 @@ def _watched(allowed: Path) -> Iterator[None]:
     sys.dont_write_bytecode, wrote = True, sys.dont_write_bytecode
     _watch.broken.clear()
     _watch.allowed = str(allowed)
+    # What is too much for the memory goes to an unnamed file there (model/spool.py).
+    tempfile.tempdir, usual = str(allowed), tempfile.tempdir
     try:
         yield
     finally:
-        _watch.allowed = None
+        _watch.allowed, tempfile.tempdir = None, usual
         sys.dont_write_bytecode = wrote
     assert not _watch.broken, f"an example may start nothing, and write nothing elsewhere: {_watch.broken}"
