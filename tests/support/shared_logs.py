@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wfdeploy.errors import StateUnusable
-from wfdeploy.model.shared_log import Answer, Listed, Outcome, Stored
+from wfdeploy.model.shared_log import Answer, Listed, Outcome, Stored, digest_of
 from wfdeploy.model.state import Binding
 from wfdeploy.sharedlog.log import DecidedLog
-from wfdeploy.state.shared.entries import Entry, EntryKind, digest
+from wfdeploy.state.shared.entries import Entry, EntryKind
 from wfdeploy.state.shared.lease import Clocks
 from wfdeploy.state.shared.replica import Facts, Replica
 
@@ -30,7 +30,7 @@ class MemoryLog:
         return "writer"
 
     def append(self, serial: int, data: bytes, before: str) -> None:
-        if serial != len(self.entries) or digest(self.entries[-1]) != before:
+        if serial != len(self.entries) or digest_of(self.entries[-1]) != before:
             raise StateUnusable("somebody else has this entry")
         self.entries.append(data)
 
@@ -83,17 +83,17 @@ class MemoryBackend:
             if number in self.entries:
                 return Answer(Outcome.REFUSED)
             self.entries[number] = content
-            return Answer(Outcome.WRITTEN, digest(content))
+            return Answer(Outcome.WRITTEN, digest_of(content))
 
     def list_entries(self, first: int, limit: int) -> Sequence[Listed]:
         with self._begin("list_entries"):
             found = sorted(number for number in self.entries if number >= first)[:limit]
-            return [Listed(number, len(self.entries[number]), digest(self.entries[number])) for number in found]
+            return [Listed(number, len(self.entries[number]), digest_of(self.entries[number])) for number in found]
 
     def read_entry(self, number: int) -> Stored | None:
         with self._begin("read_entry"):
             content = self.entries.get(number)
-            return None if content is None else Stored(content, digest(content))
+            return None if content is None else Stored(content, digest_of(content))
 
     def delete_entry(self, number: int) -> None:
         with self._begin("delete_entry"):
@@ -139,7 +139,7 @@ class MemoryBackend:
             return self._write_lease(content)
 
     def _write_lease(self, content: bytes) -> Answer:
-        self.lease = Stored(content, digest(content), self.time_ms)
+        self.lease = Stored(content, digest_of(content), self.time_ms)
         return Answer(Outcome.WRITTEN, self.lease.version)
 
     def close(self) -> None:

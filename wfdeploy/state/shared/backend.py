@@ -317,8 +317,9 @@ class SharedBackend:
                 else:
                     end, incarnation = (released.serial, released.digest), released.incarnation
             else:
-                end, incarnation = self._end(), self.log.backend.incarnation()
+                incarnation = self.log.backend.incarnation()
                 with closing(self._replica(readonly=True)) as replica:
+                    end = replica.end
                     if any(attempt.is_open for attempt in replica.attempts()):
                         lease.distrust(LEFT_OPEN)
                     self._leave_snapshot(lease, replica)

@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from hashlib import sha256
 from typing import Any, Final
 
 SEMANTICS: Final = 1
@@ -124,8 +123,3 @@ def _has_types(entry: Entry) -> bool:
         and isinstance(entry.edits, list)
         and (entry.facts is None or isinstance(entry.facts, dict))
     )
-
-
-def digest(data: bytes) -> str:
-    """The digest of an entry's bytes: SHA-256, hexadecimal."""
-    return sha256(data).hexdigest()

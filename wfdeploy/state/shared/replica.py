@@ -14,12 +14,13 @@ from typing import Any, Protocol
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.edits import Edit, is_about_triggers
 from wfdeploy.model.run import Tally, sum_of
+from wfdeploy.model.shared_log import digest_of
 from wfdeploy.model.state import Binding
 from wfdeploy.state.database import connect, create_file, translated
 from wfdeploy.state.edits import Editor
 from wfdeploy.state.moved import MoveMark, read_mark, write_mark
 from wfdeploy.state.shared.edits_codec import decode, encode
-from wfdeploy.state.shared.entries import SEMANTICS, Entry, EntryKind, NewerSemantics, digest
+from wfdeploy.state.shared.entries import SEMANTICS, Entry, EntryKind, NewerSemantics
 from wfdeploy.state.sqlite_store import SqliteStore
 
 _AT_ONCE = 64
@@ -76,7 +77,7 @@ class Replica(SqliteStore):
         create_file(path, facts.binding, facts.redaction_key)
         with closing(connect(path, readonly=False)) as connection, translated(str(path)):
             connection.executemany(
-                "UPDATE head SET value = ? WHERE key = ?", [(facts.lineage, "lineage"), (digest(genesis), "nonce")]
+                "UPDATE head SET value = ? WHERE key = ?", [(facts.lineage, "lineage"), (digest_of(genesis), "nonce")]
             )
 
     def _entry_time(self) -> int:
@@ -138,7 +139,7 @@ class Replica(SqliteStore):
                     edits=encode(edits, editor.take_settled()),
                     facts=None if mark is None else mark.to_json(),
                 ).to_bytes()
-                editor.renumber(edits, digest(data))
+                editor.renumber(edits, digest_of(data))
                 self._staged = _Staged(serial + 1, data, before)
 
     def finish(self) -> int:
@@ -211,7 +212,7 @@ class Replica(SqliteStore):
                 f"entry {serial} of the log leaves other rows here than where it was written",
                 hint="delete the replica and run this again; if that doesn't help, this is a bug in wfdeploy",
             )
-        editor.renumber(about, digest(data))
+        editor.renumber(about, digest_of(data))
 
     # --- pieces ----------------------------------------------------------------------------------------------
 

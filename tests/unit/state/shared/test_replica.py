@@ -37,6 +37,7 @@ from wfdeploy.model.edits import (
 )
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
+from wfdeploy.model.shared_log import digest_of
 from wfdeploy.model.state import Origin
 from wfdeploy.state.export import export_lines
 from wfdeploy.state.shared.entries import Entry
@@ -111,9 +112,7 @@ def test_replicas_of_one_log_are_equal_byte_for_byte(
 
 
 def first_nonce(log: MemoryLog) -> str:
-    from wfdeploy.state.shared.entries import digest
-
-    return digest(log.entries[-1])
+    return digest_of(log.entries[-1])
 
 
 def test_outcomes_refer_to_their_intents(folder: Folder) -> None:
