@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Started,
         Waiting,
     )
+    from wfdeploy.model.fail_state import FailState
     from wfdeploy.model.observed import Continuation, RunState
     from wfdeploy.model.options import ApplyOptions, StopFlag
     from wfdeploy.model.plan import ABSENT, Action, FieldChange
@@ -80,6 +81,7 @@ _HOMES = {
         "Started",
         "Waiting",
     ),
+    "model.fail_state": ("FailState",),
     "model.observed": ("Continuation", "RunState"),
     "model.options": ("ApplyOptions", "StopFlag"),
     "model.plan": ("ABSENT", "Action", "FieldChange"),
@@ -99,6 +101,7 @@ __all__ = [
     "Diagnostic",
     "Event",
     "ExitCode",
+    "FailState",
     "FieldChange",
     "Following",
     "Interrupted",

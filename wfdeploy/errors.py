@@ -53,7 +53,7 @@ EXIT_CODE_MEANING: dict[ExitCode, str] = {
     ExitCode.INVALID: "a manifest, the project file, an expression or an address is wrong",
     ExitCode.STATE: "the state is unreadable, foreign or locked, or a saved plan is stale",
     ExitCode.REMOTE: "the server refused or was unreachable before anything was triggered",
-    ExitCode.PARTIAL: "some changes succeeded and some did not, or a watched run ended badly or not in time",
+    ExitCode.PARTIAL: "not all changes succeeded, a watched run ended badly or not in time, or --fail-on found runs",
     ExitCode.WITHHELD: "a limit was exceeded, or a confirmation is missing; nothing was sent",
     ExitCode.USAGE: "invalid options or arguments",
     ExitCode.SYSTEM: "this machine refused: a full disk, a limit, an output or a directory that can't be used",

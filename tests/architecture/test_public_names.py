@@ -16,7 +16,7 @@ import wfdeploy
 
 PUBLIC = [
     "ABSENT", "Action", "ApplyOptions", "ApplyReport", "CacheDamaged", "Change", "Continuation", "Diagnostic", "Event",
-    "ExitCode", "FieldChange", "Following", "Interrupted", "InvalidInput", "Listing", "Notice", "Outcome",
+    "ExitCode", "FailState", "FieldChange", "Following", "Interrupted", "InvalidInput", "Listing", "Notice", "Outcome",
     "Place", "Plan", "Project", "Reading", "Refreshed", "RemoteFailure", "Result", "RowStatus", "RunState",
     "Settled", "Severity", "StalePlan", "Started", "StateError", "StateLocked", "StateUnusable", "StatusRow",
     "StopFlag", "StateChange", "UsageError", "Waited", "Waiting", "WfdeployError", "Withheld", "load",

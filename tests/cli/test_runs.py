@@ -422,3 +422,49 @@ def read_terminal(file: int) -> str:
         return os.read(file, 65536).decode(errors="replace")
     except OSError:  # Linux: the other side is closed
         return ""
+
+
+def test_states_of_runs_fail_a_pipeline(place: Place) -> None:
+    """What --fail-on names makes the exit code 7, in each command that has it, and never hides a worse one."""
+    healthy = place.here("status", "--fail-on", "cancelled,missing", "--fail-on", "blocked", "-o", "json")
+    assert (healthy.code, json.loads(healthy.stdout)["failedOn"]) == (0, [])
+    failed = place.here("status", "--fail-on", "blocked, failed")
+    assert (failed.code, "some runs are failed (--fail-on), so the exit code is 7" in failed.stderr) == (7, True)
+    assert place.here("status", "g/good", "--fail-on", "failed").code == 0
+    assert place.here("status", "--offline", "--fail-on", "failed").code == 0, "nobody has recorded it yet"
+
+    assert place.here("apply", "--yes", "--fail-on", "failed").code == 0, "nor does this apply look it up"
+    assert place.here("refresh").code == 0
+    applied = place.here("apply", "--yes", "--fail-on", "failed,cancelled", "-o", "json")
+    assert (applied.code, json.loads(applied.stdout)["failedOn"]) == (7, ["failed"])
+    assert place.here("apply", "--yes", "--target", "g/good", "--fail-on", "failed").code == 0
+    assert "`wfdeploy resume --failed` retries it" in place.here("apply", "--yes").stdout
+    assert place.here("status", "--offline", "--fail-on", "failed").code == 7
+
+    assert place.here("cancel", "g/waiting", "--yes").code == 0
+    assert place.here("wait", "--for", "finished").code == 0
+    waited = place.here("wait", "--for", "finished", "--fail-on", "cancelled,failed", "-o", "json")
+    assert (waited.code, json.loads(waited.stdout)["failedOn"]) == (7, ["failed", "cancelled"])
+    assert place.here("wait", "g/good", "--fail-on", "cancelled,failed").code == 0
+    withheld = place.here("apply", "--yes", "--replace", "g/good", "--max-triggers", "0", "--fail-on", "failed")
+    assert withheld.code == 8, "another exit code stays"
+
+
+def test_unknown_states_of_fail_on_are_refused_with_the_known_ones(place: Place) -> None:
+    for command in ("apply", "status", "wait"):
+        refused = place.here(command, "--fail-on", "failed,brokne")
+        assert refused.code == 64
+        assert "'brokne' is not a state that --fail-on knows" in refused.stderr
+        assert "available: failed, cancelled, missing, blocked" in refused.stderr
+    selected = place.here("status", "g/*", "--fail-on", "blocked")
+    assert (selected.code, "blocked runs are not recorded one by one" in selected.stderr) == (64, True)
+
+
+def test_blocked_runs_fail_a_pipeline(place: Place) -> None:
+    rollout = {"steps": [{"count": 1, "pauseUntil": "approved"}]}
+    spec = {"destination": place.url, "rollout": rollout}
+    place.checkout.write(group("r", [run("a"), run("b")], **spec), file="more.yaml")
+    applied = place.here("apply", "--yes", "--fail-on", "blocked", "-o", "json")
+    assert (applied.code, json.loads(applied.stdout)["failedOn"]) == (7, ["blocked"])
+    assert place.here("status", "--offline", "--fail-on", "blocked").code == 7
+    assert place.here("wait", "--for", "finished", "--timeout", "0", "--fail-on", "blocked").code == 7

@@ -83,7 +83,9 @@ def test_a_rollout_is_seen_and_steered(checkout: Checkout, server: LocalServer) 
     checkout.write(declared(server, "g", 4, rollout={"steps": steps}))
     assert "none" in checkout.here("rollout", "status").stdout
     assert checkout.here("rollout", "approve", "g").code == 5, "there is no state yet"
-    assert checkout.apply().counts == {"triggered": 1, "blocked": 3}
+    first = checkout.here("apply", "--yes")
+    assert "Approval needed: the rollout of g waits; `wfdeploy rollout approve g` continues it." in first.stdout
+    assert json.loads(checkout.here("apply", "--yes", "-o", "json").stdout)["approvals"] == ["g"], "nothing to do"
     shown = checkout.here("rollout", "status", "g").stdout
     assert "running" in shown
     assert "1 of 2 (1)" in shown

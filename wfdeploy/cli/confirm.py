@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wfdeploy.cli.output import App
     from wfdeploy.cli.signals import Stopper
     from wfdeploy.model.event import ApplyReport
+    from wfdeploy.model.fail_state import FailState
     from wfdeploy.model.options import StopFlag, TargetOptions
     from wfdeploy.model.plan import Plan
     from wfdeploy.ports import Listener
@@ -124,9 +125,11 @@ def confirm_and_report(
     yes: bool,
     weigh: Weigh,
     budget_s: float = 300.0,
+    fail_on: Collection[FailState] | None = None,
 ) -> ExitCode:
     """Change something after the user has confirmed it, and show the report. Return the exit code."""
     from wfdeploy.cli import signals, surroundings
+    from wfdeploy.cli.fail_on import matching, worse
     from wfdeploy.cli.surroundings import command_line
     from wfdeploy.render import report as view
 
@@ -147,10 +150,16 @@ def confirm_and_report(
             error.exit_code = stopper.exit_code or error.exit_code
             raise
     confirm.warn(report.warnings)
-    everything, status = output.verbosity > 0, command_line("status", target)
-    text = view.text(report, output.style, width=output.width, everything=everything, status=status)
-    output.show(view.json_text(report), text)
-    return exit_code_of(report, stopper.exit_code)
+    failed_on = matching(fail_on, report.fail_states)
+    text = view.text(
+        report,
+        output.style,
+        width=output.width,
+        everything=output.verbosity > 0,
+        command=lambda name: command_line(name, target),
+    )
+    output.show(view.json_text(report, failed_on=failed_on), text)
+    return worse(output, exit_code_of(report, stopper.exit_code), failed_on)
 
 
 def show_plan(app: App, chosen: Settings, plan: Plan) -> None:

@@ -58,11 +58,11 @@ def opened(
 def command_line(
     command: str, options: TargetOptions, arguments: Sequence[str] = (), selection: Selection | None = None
 ) -> str:
-    """`wfdeploy COMMAND` with the arguments and flags that lead to the same place."""
+    """`wfdeploy COMMAND` with the arguments and flags that lead to the same place. `command`: one word or several."""
     from wfdeploy.model.address import shell_word
     from wfdeploy.render.terminal import without_passwords
 
-    words = ["wfdeploy", command]
+    words = ["wfdeploy", *command.split(" ")]
     words += [f"./{path}" if path.startswith("-") and path != "-" else path for path in arguments]  # no option
     for name, value in (
         ("-e", options.environment),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeAlias
 
 from wfdeploy.cli import signals, surroundings
+from wfdeploy.cli.fail_on import also_blocked, matching
 from wfdeploy.cli.output import View
 from wfdeploy.cli.surroundings import command_line
+from wfdeploy.model import fail_state
 from wfdeploy.model.address import shell_word
 from wfdeploy.model.event import Event, Notice, Waiting
 from wfdeploy.model.status import ShownState, none_in
@@ -23,8 +26,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from wfdeploy.cli.output import App, Output
+    from wfdeploy.model.fail_state import FailState
     from wfdeploy.model.options import TargetOptions
     from wfdeploy.model.status import StatusRow
+    from wfdeploy.workspace import Workspace
 
 Handler: TypeAlias = "Callable[[int, FrameType | None], object] | int | None"
 
@@ -43,22 +48,31 @@ class StatusView:
         states: Collection[ShownState],
         *,
         everything: bool,
+        fail_on: Collection[FailState] | None = None,
     ) -> None:
         self._output = output
         self._target = target
         self._globs, self._labels, self._states = globs, labels, states
         self._everything = everything
+        self._fail_on = fail_on
         chosen = [word for label in labels for word in ("--label", label)]
         if states:
             chosen += ["--run-state", ",".join(state.value for state in ShownState if state in states)]
         self._again = " ".join((self._command("status", globs), *map(shell_word, chosen)))
 
-    def show(self, rows: Sequence[StatusRow], now_ms: int) -> None:
+    def failed_on(self, workspace: Workspace, rows: Sequence[StatusRow]) -> Sequence[str] | None:
+        """The states of `--fail-on` that these rows are in; None without that option."""
+        if self._fail_on is None:
+            return None
+        found = fail_state.found_in(Counter(row.run_state for row in rows if row.run_state is not None))
+        return matching(self._fail_on, also_blocked(workspace, self._fail_on, found))
+
+    def show(self, rows: Sequence[StatusRow], now_ms: int, failed_on: Sequence[str] | None = None) -> None:
         """Write the rows."""
         if self._states and not rows:
             self._output.note(none_in(self._states))
         text = self.text(rows, now_ms, width=self._output.width) if rows or not self._states else ()
-        self._output.show(status.json_text(rows), text)
+        self._output.show(status.json_text(rows, failed_on=failed_on), text)
 
     def text(
         self, rows: Sequence[StatusRow], now_ms: int, *, width: int | None, height: int | None = None
@@ -75,10 +89,10 @@ class StatusView:
             again=self._again,
         )
 
-    def watch(self, app: App, *, interval_s: float) -> None:
+    def watch(self, app: App, *, interval_s: float) -> Sequence[str] | None:
         """Show rows again and again: in place on a terminal, as lines of JSON, or as text whenever a run has changed.
 
-        What a terminal shows in the end, it keeps in full.
+        What a terminal shows in the end, it keeps in full. Returns `failed_on` of the last rows.
         """
         output = self._output
         rows: Sequence[StatusRow] = ()
@@ -109,6 +123,7 @@ class StatusView:
                         show=show,
                         stop=stopper.flag,
                     )
+                return self.failed_on(workspace, rows)
         finally:
             if screen is not None and now_ms:
                 self.show(rows, now_ms)

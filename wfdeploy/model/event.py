@@ -12,6 +12,7 @@ from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
     from wfdeploy.model.address import Address
+    from wfdeploy.model.fail_state import FailState
     from wfdeploy.model.observed import RunState
     from wfdeploy.model.plan import Plan
 
@@ -80,6 +81,8 @@ class ApplyReport:
     stopped: why it ended before the plan was done; None when it was not.
     drifted: declared runs in a state that they should not be in, which were left as they are, counted by state.
     handled: how many of these failed, and somebody handled them elsewhere.
+    backing_off: declared runs that are to be tried again once their backoff is over, counted by state.
+    approvals: the groups among those of the plan whose rollouts wait for a person's approval.
     warnings: those of the plan.
     watched: with the embedded server, the runs that this apply started, counted by the state they ended in (those still
         RUN_STARTED are scheduled for later, or slow); None where runs were not followed.
@@ -95,6 +98,8 @@ class ApplyReport:
     took_s: float = 0.0
     drifted: Mapping[RunState, int] = field(default_factory=dict)
     handled: int = 0
+    backing_off: Mapping[RunState, int] = field(default_factory=dict)
+    approvals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     watched: Mapping[RunState, int] | None = None
     unsettled: str | None = None
@@ -131,6 +136,14 @@ class ApplyReport:
             return ExitCode.PARTIAL
         return ExitCode.OK if self.unsettled is None else ExitCode.PARTIAL
 
+    @property
+    def fail_states(self) -> frozenset[FailState]:
+        """The states of `--fail-on` that a declared run is in: as recorded, or as this apply saw it."""
+        from wfdeploy.model.fail_state import found_in
+
+        blocked = self.summary.get(Outcome.BLOCKED, 0) > 0
+        return found_in(self.drifted, self.backing_off, self.watched or {}, blocked=blocked)
+
     @classmethod
     def of_nothing(cls, plan: Plan) -> ApplyReport:
         """Of a plan by which there is nothing to do."""
@@ -144,6 +157,7 @@ class ApplyReport:
             results=(),
             drifted=plan.drifted,
             handled=plan.handled,
+            backing_off=plan.backing_off,
             warnings=plan.warnings,
             idle=plan.idle,
             unmet=len(plan.unmet),

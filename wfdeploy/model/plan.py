@@ -225,6 +225,7 @@ class Plan:
     orphans: recorded, no longer declared, kept.
     drifted: declared runs in a state that they should not be in, which are left as they are, counted by state.
     handled: how many of these failed, and somebody handled them elsewhere.
+    backing_off: declared runs that are to be tried again once their backoff is over, counted by state.
     possibly_renamed: pairs (orphan, new address) with equal fingerprints.
     emptied: how many runs would be cancelled, by generator that is declared and makes no runs any more.
     possibly_triggered: pairs (workflow run id that no address stands for, new address) with equal fingerprints.
@@ -258,6 +259,7 @@ class Plan:
     orphans: int = 0
     drifted: Mapping[RunState, int] = field(default_factory=dict)
     handled: int = 0
+    backing_off: Mapping[RunState, int] = field(default_factory=dict)
     possibly_renamed: tuple[tuple[Address, Address], ...] = ()
     emptied: Mapping[str, int] = field(default_factory=dict)
     possibly_triggered: tuple[tuple[str, Address], ...] = ()

@@ -24,6 +24,7 @@ from wfdeploy.operations.outgoing import gather_secrets, in_order_of_manifests, 
 from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, ended, follow_through, round_after
 from wfdeploy.operations.waiting import begin_later, follow
 from wfdeploy.planning.baseline import Baseline
+from wfdeploy.planning.blocking.approvals import awaiting_approval
 from wfdeploy.planning.blocking.held_back import HeldBack
 from wfdeploy.planning.consent import Later, released_later, require_consent, require_no_state_needed
 from wfdeploy.planning.inquiry import Inquiry
@@ -154,6 +155,7 @@ class _Apply:
             planned = await self._plan(planner, lock, is_new=is_new)
             plan = planned.result.plan
             report = replace(await self._carry_out(planner, planned), warnings=plan.warnings, idle=plan.idle)
+            report = replace(report, approvals=tuple(awaiting_approval(planner.baseline.store, plan.changes)))
             if not self.options.wait:  # then nobody asks, and looking at each record takes its time
                 return Round(report=report, running=frozenset())
             return self._round_after(report, planned.result, planner.baseline.store)

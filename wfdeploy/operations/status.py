@@ -55,6 +55,15 @@ def status(
     return _in(states, asyncio.run(once()))
 
 
+def holds_back(workspace: Workspace) -> bool:
+    """Whether the state says that runs are blocked: the latest apply of everything held some back, or a rollout is
+    under way. Raises: `StateUnusable`."""
+    if not workspace.has_state:
+        return False
+    with closing(workspace.open_state(readonly=True)) as store:
+        return bool(store.head().held_back or store.rollouts())
+
+
 def _in(states: Collection[ShownState], rows: Sequence[StatusRow]) -> Sequence[StatusRow]:
     return [row for row in rows if row.shown in states] if states else rows
 

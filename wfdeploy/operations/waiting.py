@@ -12,6 +12,7 @@ from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.address import Address
 from wfdeploy.model.blocking import Condition
 from wfdeploy.model.event import ApplyReport, Following, Notice, Outcome
+from wfdeploy.model.fail_state import FailState, found_in
 from wfdeploy.model.observed import NOT_SUCCEEDED, ObservedRun, RunState
 from wfdeploy.model.options import StopFlag
 from wfdeploy.model.plan import Plan
@@ -50,6 +51,11 @@ class Waited:
 
     unknown_outcomes: int = 0
     """How many of the selected addresses have a request whose answer was lost. `apply` looks these up."""
+
+    @property
+    def fail_states(self) -> frozenset[FailState]:
+        """The states of `--fail-on` that a selected run is in. What is blocked isn't known here."""
+        return found_in(self.states)
 
 
 def wait(

@@ -25,6 +25,7 @@ class Gathered:
     orphans: int = 0
     drifted: dict[RunState, int] = field(default_factory=dict)
     handled: int = 0
+    backing_off: dict[RunState, int] = field(default_factory=dict)
     possibly_renamed: list[tuple[Address, Address]] = field(default_factory=list)
     emptied: dict[str, int] = field(default_factory=dict)
     possibly_triggered: list[tuple[str, Address]] = field(default_factory=list)
@@ -72,6 +73,8 @@ def gather(changes: Iterable[Change], inputs: Inputs) -> Gathered:
         if change.run_state is not None and change.action is Action.KEEP:
             result.drifted[change.run_state] = result.drifted.get(change.run_state, 0) + 1
             result.handled += change.handled
+        elif change.run_state is not None and change.action is Action.BLOCKED:
+            result.backing_off[change.run_state] = result.backing_off.get(change.run_state, 0) + 1
         result.orphans += is_orphan and change.action is Action.KEEP
         if change.action is Action.KEEP and not (change.reason and (requested or change.desired is not None)):
             result.housekeeping.extend(change.edits)

@@ -185,6 +185,7 @@ class Planner:
             orphans=gathered.orphans,
             drifted=gathered.drifted,
             handled=gathered.handled,
+            backing_off=gathered.backing_off,
             possibly_renamed=tuple(gathered.possibly_renamed),
             emptied=gathered.emptied,
             possibly_triggered=tuple(gathered.possibly_triggered),

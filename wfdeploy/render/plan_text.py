@@ -206,11 +206,13 @@ def orphaned(plan: Plan) -> str:
     return f"{several(plan.orphans, 'recorded run')} {are} recorded; --prune forgets {them}."
 
 
-def drift(drifted: Mapping[RunState, int], handled: int = 0) -> str:
+def drift(drifted: Mapping[RunState, int], handled: int = 0, command: Callable[[str], str] | None = None) -> str:
     """Drifted runs that were left as they are, counted by state.
 
     handled: how many of the failed ones somebody handled elsewhere, so that no resume retries them.
+    command: makes a command line that is complete.
     """
+    resume = "wfdeploy resume" if command is None else command("resume --failed")
     count = sum(drifted.values())
     failed = drifted.get(RunState.FAILED, 0)
     if failed == count:
@@ -223,7 +225,7 @@ def drift(drifted: Mapping[RunState, int], handled: int = 0) -> str:
             return f"{several(count)} {have}, as somebody handled {them} elsewhere."
         if handled:
             them = f"the {'one' if count - handled == 1 else f'{count - handled:,}'} that nobody handled elsewhere"
-        return f"{several(count)} {have}; `wfdeploy resume` retries {them}."
+        return f"{several(count)} {have}; `{resume}` retries {them}."
     words = ", ".join(f"{number:,} {WORDS[state][0]}" for state, number in drifted.items())
-    retry = "; `wfdeploy resume` retries failed runs" if failed > handled else ""
+    retry = f"; `{resume}` retries failed runs" if failed > handled else ""
     return f"{several(count)} {'is left as it is' if count == 1 else 'are left as they are'}: {words}{retry}."

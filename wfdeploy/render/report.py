@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from wfdeploy.errors import several
@@ -41,6 +41,7 @@ _WORDS: Mapping[Outcome, str] = {
 
 _MOST_LISTED = 20
 _FEWER_LISTED = 3  # of pending runs
+_MOST_APPROVALS = 5
 _WIDEST_ADDRESS = 48
 
 
@@ -50,23 +51,25 @@ def text(
     *,
     width: int | None = None,
     everything: bool = False,
-    status: str = "wfdeploy status",
+    command: Callable[[str], str] = "wfdeploy {}".format,
 ) -> Iterator[str]:
     """The lines of the report.
 
     `everything`: name every run, not only those with problems.
-    `status`: the command that shows run states.
+    `command`: makes the command line of a command for the same project and environment.
     """
-    for line in _lines(report, style, width, everything, status):
+    for line in _lines(report, style, width, everything, command):
         yield f"{line}\n"
 
 
-def json_text(report: ApplyReport) -> Iterator[str]:
+def json_text(report: ApplyReport, *, failed_on: Sequence[str] | None = None) -> Iterator[str]:
     """The pieces of `{"formatVersion":1,"summary":{…},"warnings":[…],"stopped":…,"results":[…]}`, one result per line.
 
     The summary contains every outcome, also with zero. `createdAt` is the server's time in Unix milliseconds. `watched`
     counts the followed runs by state; it is only there if runs were followed. `unmet` counts the requests that were not
-    carried out since somebody had handled the run elsewhere.
+    carried out since somebody had handled the run elsewhere. `approvals` names the groups whose rollouts wait for one.
+
+    failed_on: the states of `--fail-on` that runs are in; None without that option.
     """
     summary = {outcome.value: report.summary.get(outcome, 0) for outcome in Outcome}
     head: dict[str, object] = {
@@ -80,6 +83,10 @@ def json_text(report: ApplyReport) -> Iterator[str]:
         head["unmet"] = report.unmet
     if report.unsettled is not None:
         head["unsettled"] = report.unsettled
+    if report.approvals:
+        head["approvals"] = list(report.approvals)
+    if failed_on is not None:
+        head["failedOn"] = list(failed_on)
     return document(head, "results", map(result_fields, report.results))
 
 
@@ -94,7 +101,9 @@ def result_fields(result: Result) -> Mapping[str, object]:
     }
 
 
-def _lines(report: ApplyReport, style: Style, width: int | None, everything: bool, status: str) -> Iterator[str]:
+def _lines(
+    report: ApplyReport, style: Style, width: int | None, everything: bool, command: Callable[[str], str]
+) -> Iterator[str]:
     troubled = [outcome for outcome in _EXPLANATIONS if report.summary.get(outcome, 0)]
     for outcome in Outcome if everything else troubled:
         count = report.summary.get(outcome, 0)
@@ -107,11 +116,12 @@ def _lines(report: ApplyReport, style: Style, width: int | None, everything: boo
         yield ""
     yield _counts(report, style)
     if report.drifted:
-        yield f"{style('Drift:', Tone.CHANGED)} {drift(report.drifted, report.handled)}"
+        yield f"{style('Drift:', Tone.CHANGED)} {drift(report.drifted, report.handled, command)}"
+    yield from _approvals(report.approvals, style, command)
     if report.watched is not None:
-        yield _watched(report.watched, style, status)
+        yield _watched(report.watched, style, command("status"))
     elif report.summary.get(Outcome.TRIGGERED, 0):
-        yield f"Triggered means accepted by the server, not finished. See `{status}` for run states."
+        yield f"Triggered means accepted by the server, not finished. See `{command('status')}` for run states."
     if report.unmet:
         were = "was" if report.unmet == 1 else "were"
         yield f"{style('Not done:', Tone.BAD)} {several(report.unmet)} {were} handled elsewhere, see above."
@@ -131,6 +141,15 @@ def _listed(results: Sequence[Result], more: int, style: Style, width: int | Non
         yield f"  {address}  {words if result.error else style(words, Tone.FAINT)}".rstrip()
     if more > 0:
         yield style(f"  and {more:,} more (--output json lists all)", Tone.FAINT)
+
+
+def _approvals(groups: Sequence[str], style: Style, command: Callable[[str], str]) -> Iterator[str]:
+    for group in groups[:_MOST_APPROVALS]:
+        line = command(f"rollout approve {group}")
+        head = style("Approval needed:", Tone.CHANGED)
+        yield f"{head} the rollout of {printable(group)} waits; `{line}` continues it."
+    if more := groups[_MOST_APPROVALS:]:
+        yield f"{several(len(more), 'more rollout')} wait for approval; `{command('rollout status')}` shows them."
 
 
 def _counts(report: ApplyReport, style: Style) -> str:

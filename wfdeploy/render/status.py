@@ -16,10 +16,15 @@ from wfdeploy.render.vocabulary import WORDS, continuation, counted, state_of
 from wfdeploy.render.width import Cell, table
 
 
-def json_text(rows: Sequence[StatusRow]) -> Iterator[str]:
-    """The pieces of `{"formatVersion":1,"summary":{…},"runs":[…]}`, one run per line; times in Unix milliseconds."""
-    summary = _summary(Counter(row.run_state for row in rows))
-    return document({"summary": summary}, "runs", map(row_fields, rows))
+def json_text(rows: Sequence[StatusRow], *, failed_on: Sequence[str] | None = None) -> Iterator[str]:
+    """The pieces of `{"formatVersion":1,"summary":{…},"runs":[…]}`, one run per line; times in Unix milliseconds.
+
+    failed_on: the states of `--fail-on` that runs are in; None without that option.
+    """
+    head: dict[str, object] = {"summary": _summary(Counter(row.run_state for row in rows))}
+    if failed_on is not None:
+        head["failedOn"] = list(failed_on)
+    return document(head, "runs", map(row_fields, rows))
 
 
 def row_fields(row: StatusRow) -> Mapping[str, object]:
@@ -122,10 +127,19 @@ def waited_text(
 
 
 def waited_json(
-    states: Mapping[RunState, int], *, fulfilled: bool, timed_out: bool, interrupted: bool, unknown_outcomes: int
+    states: Mapping[RunState, int],
+    *,
+    fulfilled: bool,
+    timed_out: bool,
+    interrupted: bool,
+    unknown_outcomes: int,
+    failed_on: Sequence[str] | None = None,
 ) -> str:
     """`{"formatVersion":1,"fulfilled":…,"timedOut":…,"interrupted":…,"unknownOutcomes":…,"states":{…}}` with every
-    state, also with zero."""
+    state, also with zero.
+
+    failed_on: the states of `--fail-on` that runs are in; None without that option.
+    """
     fields = {
         "formatVersion": 1,
         "fulfilled": fulfilled,
@@ -133,6 +147,7 @@ def waited_json(
         "interrupted": interrupted,
         "unknownOutcomes": unknown_outcomes,
         "states": {state.value: states.get(state, 0) for state in RunState},
+        **({} if failed_on is None else {"failedOn": list(failed_on)}),
     }
     return dump(fields) + "\n"
 

@@ -161,6 +161,7 @@ class Engine:
             took_s=took_s,
             drifted=plan.drifted,
             handled=plan.handled,
+            backing_off=plan.backing_off,
         )
 
 

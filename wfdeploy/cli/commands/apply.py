@@ -8,6 +8,7 @@ import click
 
 from wfdeploy.cli import options, run_selection
 from wfdeploy.cli.command import Command
+from wfdeploy.cli.fail_on import fail_on as fail_on_
 from wfdeploy.errors import ExitCode, several
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from wfdeploy.cli.confirm import Asker
     from wfdeploy.cli.output import App
     from wfdeploy.model.event import ApplyReport
+    from wfdeploy.model.fail_state import FailState
     from wfdeploy.model.options import ApplyOptions, StopFlag, TargetOptions
     from wfdeploy.model.plan import Selection
     from wfdeploy.model.status import ShownState
@@ -35,6 +37,7 @@ _EXITS = (ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE, ExitCode.PARTIAL, E
         wfdeploy apply tonight.plan                what that plan says, or nothing
         wfdeploy apply --max-rate 50 --max-triggers 1000
         wfdeploy apply -e production --yes --wait  group after group, step after step, to the end
+        wfdeploy apply -e production --yes --fail-on failed,cancelled,missing
     """,
 )
 @options.paths
@@ -44,6 +47,7 @@ _EXITS = (ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE, ExitCode.PARTIAL, E
     is_flag=True,
     help="Continue until all runs have ended: release what this plan holds back. The exit code says how they ended.",
 )
+@fail_on_
 @options.selection()
 @options.apply_limits
 @options.target
@@ -56,6 +60,7 @@ def apply(
     limits: ApplyOptions,
     paths: Sequence[str] | None,
     yes: bool,
+    fail_on: frozenset[FailState] | None,
 ) -> ExitCode:
     """Trigger what is declared and missing, exactly once.
 
@@ -67,6 +72,9 @@ def apply(
 
     Without a terminal it goes on without asking. Only where it would cancel runs, or trigger them again because of
     --replace, it needs --yes there, or a saved plan, which was reviewed.
+
+    --fail-on is about the planned runs, in the states that are recorded or that this apply saw: it sends no request of
+    its own. Another exit code than 0 stays.
 
     PATH is a folder, a file, - for standard input, or a plan saved by `wfdeploy plan --out`.
     [default: the project's manifests]
@@ -100,6 +108,7 @@ def apply(
         yes=yes,
         weigh=lambda plan: None if plan_file is not None else needs_consent(plan, selection),
         budget_s=limits.timeout_s,
+        fail_on=fail_on,
     )
 
 

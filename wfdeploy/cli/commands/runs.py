@@ -8,12 +8,15 @@ import click
 
 from wfdeploy.cli import options, run_selection
 from wfdeploy.cli.command import Command, Option
+from wfdeploy.cli.fail_on import also_blocked, matching, require_all_runs, worse
+from wfdeploy.cli.fail_on import fail_on as fail_on_
 from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from wfdeploy.cli.output import App
+    from wfdeploy.model.fail_state import FailState
     from wfdeploy.model.options import TargetOptions
     from wfdeploy.model.status import ShownState
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 @click.command(
     "status",
     cls=Command,
-    exits=(ExitCode.STATE, ExitCode.REMOTE),
+    exits=(ExitCode.STATE, ExitCode.REMOTE, ExitCode.PARTIAL),
     examples="""
         wfdeploy status -e production
         wfdeploy status 'onboarding/*' --watch
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
         wfdeploy status --run-state running,missing
         wfdeploy status --all                     every run, also of thousands
         wfdeploy status --output json | jq '.summary'
+        wfdeploy status --fail-on failed,missing  in a pipeline: exit code 7 if there are such runs
     """,
 )
 @run_selection.runs_in_states
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
     help="With --watch: how long between two updates.  [default: 5]",
 )
 @click.option("--all", "everything", is_flag=True, help="List every run, also of many.")
+@fail_on_
 @options.offline
 @options.target
 @options.view
@@ -57,7 +62,8 @@ def status(
     interval_s: float,
     everything: bool,
     offline: bool,
-) -> None:
+    fail_on: frozenset[FailState] | None,
+) -> ExitCode:
     """Show recorded runs with their live state.
 
     The most urgent come first: failed ones with the reason and the next command to type. Of many runs the numbers by
@@ -65,7 +71,8 @@ def status(
 
     The state says which runs there are, the server's logs say in which state they are. A run that the server doesn't
     show is shown as it was last observed, with the time. Nothing is recorded: `wfdeploy refresh` does that.
-    --run-state goes by the state that is shown.
+    --run-state goes by the state that is shown, and so does --fail-on; whether runs are blocked, it reads from the
+    state.
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
@@ -75,15 +82,17 @@ def status(
 
     if watch and offline:
         raise click.UsageError("--watch asks the server again and again, so it makes no sense beside --offline.")
+    require_all_runs(fail_on, globs, labels, states)
     output = app.output
-    view = StatusView(output, target, globs, labels, states, everything=everything)
+    view = StatusView(output, target, globs, labels, states, everything=everything, fail_on=fail_on)
     if watch:
-        view.watch(app, interval_s=interval_s)
-        return
+        return worse(output, ExitCode.OK, view.watch(app, interval_s=interval_s))
     with surroundings.opened(app, target, online=not offline) as workspace:
         rows = operation.status(workspace, globs, labels, states, offline=offline)
+        failed_on = view.failed_on(workspace, rows)
         now_ms = workspace.clock.now_ms()
-    view.show(rows, now_ms)
+    view.show(rows, now_ms, failed_on)
+    return worse(output, ExitCode.OK, failed_on)
 
 
 @click.command(
@@ -113,6 +122,7 @@ def status(
     default=3600.0,
     help="How long to wait.  [default: 3600]",
 )
+@fail_on_
 @options.target
 @options.view
 def wait(
@@ -124,12 +134,13 @@ def wait(
     states: Collection[ShownState],
     condition: str,
     timeout_s: float,
+    fail_on: frozenset[FailState] | None,
 ) -> ExitCode:
     """Wait until recorded runs have ended.
 
     Reads the server's logs and changes nothing. Runs that another process triggers, resumes or restarts meanwhile are
     waited for too. --run-state goes by their states as the wait begins. The exit code is 7 when all runs have ended and
-    some not as wanted, or when the time is over.
+    some not as wanted, or when the time is over. With --for finished, --fail-on says which ends count as bad.
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
@@ -140,6 +151,7 @@ def wait(
     from wfdeploy.operations import waiting as operation
     from wfdeploy.render import status as view
 
+    require_all_runs(fail_on, globs, labels, states)
     output = app.output
     with surroundings.opened(app, target) as workspace, signals.stop_on_signal() as stopper:
         ended = operation.wait(
@@ -151,6 +163,7 @@ def wait(
             timeout_s=timeout_s,
             stop=stopper.flag,
         )
+        failed_on = matching(fail_on, also_blocked(workspace, fail_on, ended.fail_states))
         is_local = workspace.target.local
     next_step = cut_short = None
     if ended.timed_out or ended.interrupted:
@@ -169,6 +182,7 @@ def wait(
             timed_out=ended.timed_out,
             interrupted=ended.interrupted,
             unknown_outcomes=ended.unknown_outcomes,
+            failed_on=failed_on,
         ),
         view.waited_text(
             ended.states,
@@ -180,7 +194,7 @@ def wait(
         ),
     )
     if ended.fulfilled:
-        return ExitCode.OK
+        return worse(output, ExitCode.OK, failed_on)
     return stopper.exit_code or ExitCode.PARTIAL
 
 
