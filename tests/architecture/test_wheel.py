@@ -135,6 +135,6 @@ def test_it_validates_the_examples(installed: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
 def test_it_scaffolds_a_project_that_validates(installed: Run, tmp_path: Path, ci: str) -> None:
-    installed("init", "shop", "--ci", ci, cwd=tmp_path)
+    installed("init", "shop", "--ci", ci, "--from", "https://github.com/acme/wfdeploy@v1", cwd=tmp_path)
     installed("validate", cwd=tmp_path / "shop")
     installed("plan", "-e", "production", cwd=tmp_path / "shop")

@@ -11,7 +11,7 @@ SECTIONS = (
     Section(
         "Everyday commands",
         {
-            "init": "Scaffold a project: manifest, project file, CI workflow.",
+            "init": "Scaffold a project: manifest, project file, CI pipeline.",
             "validate": "Check manifests and report every problem with its place.",
             "render": "Show the requests that manifests make, run by run.",
             "graph": "Show which groups wait for which, and in how many steps they are released.",

@@ -126,8 +126,12 @@ class Output:
 
     def ask(self, question: str) -> bool:
         """Ask on standard error; only `y` or `yes` is a yes, and so an end of input is a no."""
+        return self.answer(f"{question} [y/N]").lower() in ("y", "yes")
+
+    def answer(self, question: str) -> str:
+        """Ask for a line of text on standard error; an end of input is an empty one."""
         _drop_type_ahead(sys.stdin)
-        self._write_error(f"{question} [y/N] ")
+        self._write_error(f"{question} ")
         try:
             answer = sys.stdin.readline()
         except BaseException:  # a signal: its message begins on a line of its own
@@ -135,7 +139,7 @@ class Output:
             raise
         if not answer.endswith("\n"):
             self._write_error("\n")
-        return answer.strip().lower() in ("y", "yes")
+        return answer.strip()
 
     # --- what kind of place this is ---
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from wfdeploy import __version__
+from wfdeploy.cli.origin import Origin
 from wfdeploy.errors import UsageError
 from wfdeploy.files.access import read_at_most
 from wfdeploy.files.bounds import Bounds
@@ -26,10 +27,16 @@ FILES: Mapping[str, str] = {
 }
 """File of the project -> template."""
 
-CI_FILES: Mapping[str, tuple[str, str]] = {
-    "github": (".github/workflows/wfdeploy.yml", "github.yml"),
-    "gitlab": (".gitlab-ci.yml", "gitlab.yml"),
+CI_FILES: Mapping[str, Mapping[str, str]] = {
+    "github": {
+        ".github/workflows/wfdeploy.yml": "github.yml",
+        ".github/workflows/wfdeploy-operate.yml": "github-operate.yml",
+    },
+    "gitlab": {".gitlab-ci.yml": "gitlab.yml"},
 }
+"""Host of the pipelines -> file of the project -> template."""
+
+_CHECKOUT = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2"
 
 _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role (aws-actions/configure-aws-credentials)",
@@ -53,8 +60,13 @@ class Written:
     missing: tuple[str, ...] = ()
 
 
-def scaffold(folder: Path, *, name: str, ci: str | None, state_url: str | None = None) -> Sequence[Written]:
-    """Write the files that aren't there. `state_url`: of a shared state; then a pipeline needs no cache.
+def scaffold(
+    folder: Path, *, name: str, ci: str | None, origin: Callable[[], Origin], state_url: str | None = None
+) -> Sequence[Written]:
+    """Write the files that aren't there.
+
+    origin: where a pipeline gets wfdeploy from; only called if one is to be written.
+    state_url: of a shared state; then a pipeline needs no cache.
 
     Raises: `UsageError` when the folder can't be written, and for a URL that has no place in a file.
     """
@@ -62,14 +74,18 @@ def scaffold(folder: Path, *, name: str, ci: str | None, state_url: str | None =
     # Before it is looked through: a link may lead to all files of the machine.
     require_no_other(folder, cwd=Path.cwd())
     require_as_named("the folder", "manifests", folder=folder, bounds=Bounds.around(folder))
-    if ci is not None:
-        path, template = CI_FILES[ci]
-        wanted[path] = template
-    values = {"NAME": name, "UID": new_uid(), "VERSION": __version__, "EXTRA": "", **_of_shared_state(state_url)}
+    values = {"NAME": name, "UID": new_uid(), "PLACES": "", **_of_shared_state(state_url)}
+    pipelines = CI_FILES[ci] if ci is not None else {}
+    kept = {path for path in pipelines if os.path.lexists(folder / path)}
+    if len(kept) < len(pipelines):
+        values |= _of_origin(ci, origin(), extra=values.get("EXTRA"))
     try:
         if any((folder / "manifests").glob("**/*.y*ml")):
             del wanted["manifests/hello.yaml"]  # somebody's manifests are there: no example among them
-        return [_write(folder, path, _filled(template, values)) for path, template in wanted.items()]
+        return [
+            Written(path, created=False) if path in kept else _write(folder, path, _filled(template, values))
+            for path, template in (wanted | dict(pipelines)).items()
+        ]
     except OSError as error:
         raise UsageError(f"{error.filename or folder} can't be written: {error.strerror}") from error
 
@@ -123,10 +139,18 @@ def _of_shared_state(url: str | None) -> Mapping[str, str]:
     extra = extra_of(url)
     return {
         "URL": json.dumps(url),
-        "EXTRA": f"[{extra}]",
+        "EXTRA": extra,
         "PLACES": "".join(f" state={place}" for place in origins(url)),
         "CREDENTIALS": _CREDENTIALS[extra],
     }
+
+
+def _of_origin(ci: str | None, origin: Origin, *, extra: str | None) -> Mapping[str, str]:
+    """What the templates say of where wfdeploy comes from."""
+    if ci == "github":
+        return {"ACTION": origin.action, "CHECKOUT": _CHECKOUT}
+    name = f"wfdeploy[{extra}]" if extra else "wfdeploy"
+    return {"INCLUDE": origin.include, "PACKAGE": f"{name} @ {origin.archive}"}
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from wfdeploy.cli.origin import Origin
     from wfdeploy.cli.output import App
     from wfdeploy.cli.scaffold import Written
 
@@ -32,12 +33,20 @@ _SHELLS = ("bash", "zsh", "fish")
     examples="""
         wfdeploy init
         wfdeploy init shop --ci github
+        wfdeploy init shop --ci gitlab --from https://gitlab.com/acme/wfdeploy@v0.1.0
         wfdeploy init shop --ci github --state s3://acme-ops/wfdeploy/shop
         cd shop && wfdeploy apply --local
     """,
 )
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False))
-@click.option("--ci", type=click.Choice(CI), help="Write a CI workflow too: plan on requests, apply on merge.")
+@click.option("--ci", type=click.Choice(CI), help="Write a CI pipeline too: plan on requests, apply on merge.")
+@click.option(
+    "--from",
+    "source",
+    metavar="URL@REF",
+    help="Where the pipeline gets wfdeploy from: a repository with its action or component, and a commit or a tag.  "
+    "[default: where this copy was installed from, if that is a repository]",
+)
 @click.option("--name", metavar="NAME", help="Name of the project.  [default: the folder's]")
 @click.option(
     "--state",
@@ -46,22 +55,30 @@ _SHELLS = ("bash", "zsh", "fish")
     help="Keep production's state in a bucket or a database that many machines share; CI then needs no cache.",
 )
 @options.view
-def init(*, app: App, folder: str, ci: str | None, name: str | None, state_url: str | None) -> None:
-    """Scaffold a project: manifest, project file, CI workflow.
+def init(*, app: App, folder: str, ci: str | None, source: str | None, name: str | None, state_url: str | None) -> None:
+    """Scaffold a project: manifest, project file, CI pipeline.
 
     Writes wfdeploy.yaml with a random uid and two environments, an example manifest, .gitignore and .gitattributes.
     A file that exists is never changed, so init may be repeated, and adds what is missing.
     """
     from pathlib import Path
 
-    from wfdeploy.cli.scaffold import project_name, scaffold
+    from wfdeploy.cli.scaffold import CI_FILES, project_name, scaffold
     from wfdeploy.model.address import GROUP_NAME
     from wfdeploy.render.encode import dump
 
     path = Path(folder)
     if name is not None and not re.fullmatch(GROUP_NAME, name):
         raise click.BadParameter("lower-case letters, digits and hyphens, at most 63.", param_hint="'--name'")
-    files = scaffold(path, name=name or project_name(path.resolve()), ci=ci, state_url=state_url)
+    if source is not None and ci is None:
+        raise click.UsageError("--from is for the pipeline of --ci.")
+    files = scaffold(
+        path,
+        name=name or project_name(path.resolve()),
+        ci=ci,
+        origin=lambda: _origin(app, ci, source),
+        state_url=state_url,
+    )
     output = app.output
     if output.view is View.JSON:
         output.payload(dump({"formatVersion": 1, "files": _as_json(files)}) + "\n")
@@ -70,14 +87,32 @@ def init(*, app: App, folder: str, ci: str | None, name: str | None, state_url: 
     for file in files:
         if file.missing:
             output.warn(f"{path / file.name} was there already", f"add to it: {'  '.join(file.missing)}")
-        elif not file.created and file.name in (".gitlab-ci.yml", ".github/workflows/wfdeploy.yml"):
-            output.warn(f"{path / file.name} was there already, so no CI workflow was written")
+        elif not file.created and ci is not None and file.name in CI_FILES[ci]:
+            output.warn(f"{path / file.name} was there already, so no such pipeline was written")
     from wfdeploy.model.address import shell_word
 
     here = "" if path.resolve() == Path.cwd() else f"cd {shell_word(folder)} && "
     output.note(f"\nNext: {here}wfdeploy apply --local")
     if state_url is not None:
         output.note("Once, with the store's credentials: wfdeploy state init -e production")
+
+
+def _origin(app: App, ci: str | None, source: str | None) -> Origin:
+    """Where a pipeline gets wfdeploy from. Raises: `UsageError` where nothing says so, and nobody can be asked."""
+    from wfdeploy.cli.origin import GITHUB, installed, parse, required
+
+    if source is not None:
+        return parse(source)
+    found = installed()
+    # On GitHub, `uses:` names no host: the repository of that name there may be somebody else's.
+    if found is not None and (ci != "github" or found.host == GITHUB):
+        return found
+    if not app.output.can_ask:
+        raise required()
+    answer = app.output.answer("Where does the pipeline get wfdeploy from? https://HOST/OWNER/wfdeploy@COMMIT:")
+    if not answer:
+        raise required()
+    return parse(answer)
 
 
 def _as_json(files: Sequence[Written]) -> list[dict[str, object]]:

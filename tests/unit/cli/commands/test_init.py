@@ -13,13 +13,16 @@ import pytest
 import yaml
 
 from tests.golden_files import command_line
-from wfdeploy import __version__
+from wfdeploy.cli import origin
 from wfdeploy.cli.commands.setup import CI
 from wfdeploy.cli.scaffold import CI_FILES, new_uid, project_name
 from wfdeploy.manifests.manifests import validate
 from wfdeploy.manifests.reading import Loading
 from wfdeploy.project.file import load_project
 from wfdeploy.project.permissions import Permissions
+
+COMMIT = "11bd71901bbe5b1630ceea73d27597364c9af683"
+FROM = ("--from", f"https://github.com/acme/wfdeploy@{COMMIT}")
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +31,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def workflow(path: str) -> dict[str, Any]:
-    data: dict[str, Any] = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+def workflow(path: str) -> dict[Any, Any]:
+    data: dict[Any, Any] = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     return data
 
 
@@ -62,7 +65,7 @@ def test_nothing_is_ever_overwritten(elsewhere: Path) -> None:
     for name, text in mine.items():
         (elsewhere / name).parent.mkdir(exist_ok=True)
         (elsewhere / name).write_text(text, encoding="utf-8")
-    ran = command_line("init", "--ci", "gitlab")
+    ran = command_line("init", "--ci", "gitlab")  # needs no --from: no pipeline is written
     assert ran.code == 0
     assert {name: (elsewhere / name).read_text(encoding="utf-8") for name in mine} == mine
     assert ran.stdout.splitlines() == [
@@ -74,7 +77,7 @@ def test_nothing_is_ever_overwritten(elsewhere: Path) -> None:
     assert "add to it: .wfdeploy/  .env" in ran.stderr
     assert "*.tsv -text" in ran.stderr
     assert "*.csv -text" not in ran.stderr
-    assert "no CI workflow was written" in ran.stderr
+    assert "no such pipeline was written" in ran.stderr
     assert not (elsewhere / "manifests/hello.yaml").exists()
 
 
@@ -82,67 +85,108 @@ def test_init_again_adds_what_is_missing(elsewhere: Path) -> None:
     command_line("init")
     uid = (elsewhere / "wfdeploy.yaml").read_text(encoding="utf-8")
     (elsewhere / ".gitattributes").unlink()
-    ran = command_line("init", "--ci", "github", "--output", "json")
+    ran = command_line("init", "--ci", "github", *FROM, "--output", "json")
     assert {file["file"] for file in json.loads(ran.stdout)["files"] if file["created"]} == {
         ".gitattributes",
         ".github/workflows/wfdeploy.yml",
+        ".github/workflows/wfdeploy-operate.yml",
     }
     assert (elsewhere / "wfdeploy.yaml").read_text(encoding="utf-8") == uid
 
 
-def test_github_never_cancels_an_apply_and_always_saves_the_state() -> None:
-    command_line("init", "--ci", "github")
+def test_github_never_cancels_an_apply_and_runs_one_command_at_a_time() -> None:
+    command_line("init", "--ci", "github", *FROM)
     jobs = workflow(".github/workflows/wfdeploy.yml")["jobs"]
-    assert workflow(".github/workflows/wfdeploy.yml")["permissions"] == {"contents": "read"}
-    apply = jobs["apply"]
-    assert apply["concurrency"]["cancel-in-progress"] is False
-    restore, run, save = apply["steps"][-3:]
-    assert (restore["uses"], save["uses"]) == ("actions/cache/restore@v4", "actions/cache/save@v4")
-    assert save["if"] == "always()"
-    assert save["with"]["key"] == restore["with"]["key"]
-    assert "github.run_id" in save["with"]["key"]
-    assert save["with"]["key"].startswith(restore["with"]["restore-keys"])
-    assert "wfdeploy apply -e production --yes" in run["run"]
+    operate = workflow(".github/workflows/wfdeploy-operate.yml")["jobs"]["operate"]
+    assert jobs["apply"]["concurrency"] == operate["concurrency"]
+    assert jobs["apply"]["concurrency"]["cancel-in-progress"] is False
     assert jobs["plan"]["if"] == "github.event_name == 'pull_request'"
-    assert not any("cache/save" in str(step.get("uses")) for step in jobs["plan"]["steps"])
+    for job in (jobs["plan"], jobs["apply"], operate):
+        uses = [step["uses"] for step in job["steps"]]
+        assert set(uses[1:]) == {f"acme/wfdeploy@{COMMIT}"}
+    apply = jobs["apply"]["steps"][-1]["with"]
+    assert (apply["command"], apply["environment"], apply["args"][:5]) == ("apply", "production", "--yes")
+    assert "state" not in apply  # the action restores and saves it
 
 
-def test_gitlab_never_cancels_an_apply_and_always_saves_the_state() -> None:
-    command_line("init", "--ci", "gitlab")
-    jobs = workflow(".gitlab-ci.yml")
-    apply = jobs["wfdeploy:apply"]
-    assert apply["interruptible"] is False
-    assert apply["resource_group"]
-    assert (apply["cache"]["when"], apply["cache"]["policy"]) == ("always", "pull-push")
-    assert jobs["wfdeploy:plan"]["cache"]["policy"] == "pull"
-    assert jobs["variables"]["WFDEPLOY_VERSION"] == __version__
+def test_github_operates_by_hand_with_what_somebody_chooses() -> None:
+    command_line("init", "--ci", "github", *FROM)
+    operate = workflow(".github/workflows/wfdeploy-operate.yml")
+    chosen = operate[True]["workflow_dispatch"]["inputs"]  # YAML 1.1 reads the key `on` as true
+    assert chosen["arguments"]["required"] is True
+    for option in chosen["command"]["options"]:
+        words = [word for word in option.split() if word != "--yes"]
+        asks = "--yes" in option
+        assert (" -y, --yes " in command_line("help", *words).stdout) is asks, option
+    step = operate["jobs"]["operate"]["steps"][-1]["with"]
+    assert (step["command"], step["args"]) == ("${{ inputs.command }}", "${{ inputs.arguments }}")
+
+
+def test_gitlab_includes_the_component_and_offers_the_same_commands() -> None:
+    command_line("init", "--ci", "gitlab", *FROM)
+    command_line("init", "--ci", "github", *FROM)
+    pipeline = workflow(".gitlab-ci.yml")
+    (include,) = pipeline["include"]
+    assert include["remote"] == f"https://raw.githubusercontent.com/acme/wfdeploy/{COMMIT}/templates/pipeline.yml"
+    assert include["inputs"]["package"] == f"wfdeploy @ https://github.com/acme/wfdeploy/archive/{COMMIT}.tar.gz"
+    operate = workflow(".github/workflows/wfdeploy-operate.yml")[True]["workflow_dispatch"]["inputs"]
+    assert pipeline["variables"]["WFDEPLOY_OPERATE"]["options"] == ["nothing", *operate["command"]["options"]]
+
+
+def test_gitlab_includes_a_component_of_its_own_instance() -> None:
+    command_line("init", "--ci", "gitlab", "--from", "https://gitlab.acme.example/tools/go/wfdeploy.git@v1.2.0")
+    (include,) = workflow(".gitlab-ci.yml")["include"]
+    assert include["component"] == "gitlab.acme.example/tools/go/wfdeploy/pipeline@v1.2.0"
+    assert include["inputs"]["package"] == (
+        "wfdeploy @ https://gitlab.acme.example/tools/go/wfdeploy/-/archive/v1.2.0/wfdeploy-v1.2.0.tar.gz"
+    )
+
+
+def test_a_pipeline_is_of_where_this_copy_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(origin, "installed", lambda: origin.Origin("gitlab.com", "acme/wfdeploy", COMMIT))
+    assert command_line("init", "a", "--ci", "gitlab").code == 0
+    assert f"gitlab.com/acme/wfdeploy/pipeline@{COMMIT}" in Path("a/.gitlab-ci.yml").read_text(encoding="utf-8")
+    # `uses: acme/wfdeploy` would be a repository on GitHub, which may be anybody's.
+    ran = command_line("init", "b", "--ci", "github")
+    assert ran.code == 64
+    assert "hint: name the repository and a commit: --from https://github.com/OWNER/wfdeploy@COMMIT" in ran.stderr
+    assert not Path("b/.github").exists()
+    assert command_line("init", "b", *FROM).code == 64  # without --ci
 
 
 def test_no_placeholder_is_left(elsewhere: Path) -> None:
     for ci in CI:
-        command_line("init", "--ci", ci)
+        command_line("init", "--ci", ci, *FROM)
     for path in elsewhere.rglob("*"):
         if path.is_file():
             assert "@@" not in path.read_text(encoding="utf-8"), path
 
 
-@pytest.mark.parametrize(
-    ("ci", "path", "holder"),
-    [("github", ".github/workflows/wfdeploy.yml", "env"), ("gitlab", ".gitlab-ci.yml", "variables")],
-)
-def test_a_pipeline_on_a_shared_state_needs_no_cache(elsewhere: Path, ci: str, path: str, holder: str) -> None:
+def allowed(ci: str) -> list[Permissions]:
+    """What each written pipeline permits."""
+    command_line("init", "--ci", ci, *FROM)
+    if ci == "gitlab":
+        texts = [include["inputs"]["allow"] for include in workflow(".gitlab-ci.yml")["include"]]
+    else:
+        texts = [workflow(str(path))["env"]["WFDEPLOY_ALLOW"] for path in Path(".github/workflows").iterdir()]
+        assert len(texts) == 2
+    return [Permissions.read(text.split()) for text in texts]
+
+
+@pytest.mark.parametrize("ci", CI)
+def test_a_pipeline_on_a_shared_state_needs_no_cache(elsewhere: Path, ci: str) -> None:
     url = "s3://acme-ops/wfdeploy/shop?endpoint=https://minio.example.com"
-    ran = command_line("init", "--ci", ci, "--state", url)
+    ran = command_line("init", "--ci", ci, "--state", url, *FROM)
     assert ran.code == 0, ran.stderr
     assert "wfdeploy state init -e production" in ran.stderr
-    text = (elsewhere / path).read_text(encoding="utf-8")
-    assert "cache" not in text.replace("cache-", "")
-    assert "create" not in text.lower()
-    assert "wfdeploy[s3]==" in text
-    assert "@@" not in text
-    permissions = Permissions.read(workflow(path)[holder]["WFDEPLOY_ALLOW"].split())
-    assert permissions.state(["s3://acme-ops", "https://minio.example.com"])
-    assert not permissions.state(["s3://evil"])
+    for path in CI_FILES[ci]:
+        text = (elsewhere / path).read_text(encoding="utf-8")
+        assert "state: shared" in text
+        assert ("extras: s3" if ci == "github" else "wfdeploy[s3] @ https://") in text
+        assert "create" not in text.lower().replace("gh label create", "").replace("gh issue create", "")
+    for permissions in allowed(ci):
+        assert permissions.state(["s3://acme-ops", "https://minio.example.com"])
+        assert not permissions.state(["s3://evil"])
     project = yaml.safe_load((elsewhere / "wfdeploy.yaml").read_text(encoding="utf-8"))
     assert project["spec"]["environments"]["production"]["state"] == {"url": url}
     assert command_line("validate").code == 0
@@ -170,20 +214,19 @@ def test_a_folder_that_cannot_be_written(elsewhere: Path) -> None:
     assert command_line("init", "file/below").code == 64
 
 
-@pytest.mark.parametrize(
-    ("ci", "path", "holder"),
-    [("github", ".github/workflows/wfdeploy.yml", "env"), ("gitlab", ".gitlab-ci.yml", "variables")],
-)
-def test_a_scaffolded_pipeline_pins_servers_and_secrets_and_plans_with_a_token_that_only_reads(
-    ci: str, path: str, holder: str
-) -> None:
-    command_line("init", "--ci", ci)
-    permissions = Permissions.read(workflow(path)[holder]["WFDEPLOY_ALLOW"].split())
-    assert permissions.url("https://qstash.upstash.io")
-    assert not permissions.url("https://evil.example")
-    assert not permissions.secret("AWS_SECRET_ACCESS_KEY")
-    (plan,) = (line for line in Path(path).read_text(encoding="utf-8").split("\n\n") if "wfdeploy plan" in line)
-    assert "QSTASH_READONLY_TOKEN" in plan
+@pytest.mark.parametrize("ci", CI)
+def test_a_scaffolded_pipeline_pins_servers_and_secrets(ci: str) -> None:
+    for permissions in allowed(ci):
+        assert permissions.url("https://qstash.upstash.io")
+        assert not permissions.url("https://evil.example")
+        assert not permissions.secret("AWS_SECRET_ACCESS_KEY")
+
+
+def test_a_plan_gets_a_token_that_only_reads() -> None:
+    command_line("init", "--ci", "github", *FROM)
+    plan = workflow(".github/workflows/wfdeploy.yml")["jobs"]["plan"]
+    (token,) = [step["env"]["QSTASH_TOKEN"] for step in plan["steps"] if "env" in step]
+    assert token == "${{ secrets.QSTASH_READONLY_TOKEN }}"
 
 
 def test_git_keeps_the_bytes_of_data_and_body_files(elsewhere: Path) -> None:
