@@ -121,13 +121,15 @@ def run(folder: Path, environ: Mapping[str, str]) -> int:
     """Run the prepared command, set the outputs, and return the step's exit code."""
     job = Prepared.load(folder)
     program = Path(sys.executable).with_name("wfdeploy")
-    child = subprocess.Popen([program, *job.arguments], cwd=job.working_directory, stdin=subprocess.DEVNULL)
+    child: subprocess.Popen[bytes] | None = None
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        child.send_signal(number)  # it stops once its pending requests are answered
+        if child is not None:
+            child.send_signal(number)  # it stops once its pending requests are answered
 
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, pass_on)
+    child = subprocess.Popen([program, *job.arguments], cwd=job.working_directory, stdin=subprocess.DEVNULL)
     code = child.wait()
     code = code if code >= 0 else 128 - code
     outputs: dict[str, str | None] = {"exit-code": str(code)}

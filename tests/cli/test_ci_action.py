@@ -208,17 +208,13 @@ def test_a_cancelled_job_stops_the_command(tmp_path: Path) -> None:
     program.chmod(0o755)
     (tmp_path / "python").symlink_to(sys.executable)
     ci_action.Prepared(["wait"], str(tmp_path), "wait", None).save(tmp_path)
-    step = subprocess.Popen(
-        [tmp_path / "python", "-I", ROOT / "scripts" / "ci_action.py", "run", tmp_path],
-        env={**os.environ, "GITHUB_OUTPUT": str(tmp_path / "output")},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert step.stdout is not None
-    assert step.stdout.readline() == "ready\n"
-    step.send_signal(signal.SIGINT)
-    assert step.wait(timeout=20) == 130
-    step.stdout.close()
+    command: list[str | Path] = [tmp_path / "python", "-I", ROOT / "scripts" / "ci_action.py", "run", tmp_path]
+    environ = {**os.environ, "GITHUB_OUTPUT": str(tmp_path / "output")}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as step:
+        assert step.stdout is not None
+        assert step.stdout.readline() == "ready\n"
+        step.send_signal(signal.SIGINT)
+        assert step.wait(timeout=120) == 130
     assert (tmp_path / "output").read_text(encoding="utf-8") == "exit-code=130\n"
 
 
