@@ -47,7 +47,7 @@ SECTIONS = (
             "dev": "Run a local server that speaks the Workflow API.",
             "help": "Explain a command, or the options that commands share.",
             "explain": "Explain a field of manifests or of the project file.",
-            "schema": "Print the JSON Schema of manifests or of the project file.",
+            "schema": "Print or write the JSON Schemas of manifests and of the project file.",
             "completion": "Print the completion script for a shell.",
             "version": "Print the version, with that of the state's format and of Python.",
         },

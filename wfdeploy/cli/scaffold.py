@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from wfdeploy.cli.origin import Origin
+from wfdeploy.cli.schema_files import FOLDER, schema_files
 from wfdeploy.errors import UsageError
 from wfdeploy.files.access import read_at_most
 from wfdeploy.files.bounds import Bounds
@@ -77,6 +78,7 @@ def scaffold(
     values = {"NAME": name, "UID": new_uid(), "PLACES": "", **_of_shared_state(state_url)}
     pipelines = CI_FILES[ci] if ci is not None else {}
     kept = {path for path in pipelines if os.path.lexists(folder / path)}
+    schemas = {f"{FOLDER}/{name}": text for name, text in schema_files().items()}
     if len(kept) < len(pipelines):
         values |= _of_origin(ci, origin(), extra=values.get("EXTRA"))
     try:
@@ -85,7 +87,7 @@ def scaffold(
         return [
             Written(path, created=False) if path in kept else _write(folder, path, _filled(template, values))
             for path, template in (wanted | dict(pipelines)).items()
-        ]
+        ] + [_write(folder, path, text) for path, text in schemas.items()]
     except OSError as error:
         raise UsageError(f"{error.filename or folder} can't be written: {error.strerror}") from error
 

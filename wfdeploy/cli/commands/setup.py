@@ -58,8 +58,9 @@ _SHELLS = ("bash", "zsh", "fish")
 def init(*, app: App, folder: str, ci: str | None, source: str | None, name: str | None, state_url: str | None) -> None:
     """Scaffold a project: manifest, project file, CI pipeline.
 
-    Writes wfdeploy.yaml with a random uid and two environments, an example manifest, .gitignore and .gitattributes.
-    A file that exists is never changed, so init may be repeated, and adds what is missing.
+    Writes wfdeploy.yaml with a random uid and two environments, an example manifest, the JSON Schemas of both for
+    editors, .gitignore and .gitattributes. A file that exists is never changed, so init may be repeated, and adds
+    what is missing.
     """
     from pathlib import Path
 
@@ -179,21 +180,36 @@ def help_(ctx: click.Context, /, app: App, names: Sequence[str]) -> None:
     "schema",
     cls=Command,
     examples="""
-        wfdeploy schema                                  that of manifests
+        wfdeploy schema                    that of manifests
         wfdeploy schema project
-        wfdeploy schema > .vscode/wfdeploy.schema.json   for an editor without network
+        wfdeploy schema --write schemas    renew the files that `wfdeploy init` wrote
     """,
 )
-@click.argument("name", metavar="[manifest|project]", type=click.Choice(_SCHEMAS), default=_SCHEMAS[0])
+@click.argument("name", metavar="[manifest|project]", type=click.Choice(_SCHEMAS), required=False)
+@click.option(
+    "--write",
+    "folder",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Write both to this directory, or the named one: manifest.schema.json and project.schema.json.",
+)
 @options.log
-def schema(app: App, name: str) -> None:
-    """Print the JSON Schema of manifests or of the project file.
+def schema(app: App, name: str | None, folder: str | None) -> None:
+    """Print or write the JSON Schemas of manifests and of the project file.
 
-    Draft 2020-12. Editors use it to complete and explain fields.
+    Draft 2020-12. Editors use it to complete and explain fields. In a file, the line `# yaml-language-server:
+    $schema=PATH` names it.
     """
-    from wfdeploy.documents.schemas import schema_text
+    from pathlib import Path
 
-    app.output.payload(schema_text(name))
+    from wfdeploy.cli.schema_files import write_schemas
+    from wfdeploy.documents.schemas import NAMES, schema_text
+
+    if folder is None:
+        app.output.payload(schema_text(name or NAMES[0]))
+        return
+    for path in write_schemas(Path(folder), NAMES if name is None else (name,)):
+        app.output.payload(f"wrote {path}\n")
 
 
 @click.command(

@@ -73,6 +73,8 @@ def test_nothing_is_ever_overwritten(elsewhere: Path) -> None:
         "kept  .gitignore",
         "kept  .gitattributes",
         "kept  .gitlab-ci.yml",
+        "wrote schemas/manifest.schema.json",
+        "wrote schemas/project.schema.json",
     ]
     assert "add to it: .wfdeploy/  .env" in ran.stderr
     assert "*.tsv -text" in ran.stderr
