@@ -15,6 +15,10 @@ from wfdeploy.files.access import ci_job, user_name
 
 _MOST_BYTES: Final = 16 * 1024
 
+_LONGEST_NAME: Final = 200
+"""Characters of a name from the environment. A longer one would make a lease that nobody can read, and a fence that
+looks like an entry with edits, which pruning deletes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
@@ -30,7 +34,11 @@ class Holder:
     @classmethod
     def of_this_process(cls, command: str, environ: Mapping[str, str]) -> Holder:
         return cls(
-            host=socket.gethostname(), user=user_name(), pid=os.getpid(), command=command, job=ci_job(environ) or ""
+            host=socket.gethostname()[:_LONGEST_NAME],
+            user=user_name()[:_LONGEST_NAME],
+            pid=os.getpid(),
+            command=command[:_LONGEST_NAME],
+            job=(ci_job(environ) or "")[:_LONGEST_NAME],
         )
 
     def __str__(self) -> str:

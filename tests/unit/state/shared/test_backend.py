@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import string
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ from wfdeploy.model.state import Origin
 from wfdeploy.ports import StateStore
 from wfdeploy.state.export import export_lines
 from wfdeploy.state.shared import backend as backends
-from wfdeploy.state.shared import following
+from wfdeploy.state.shared import following, lease_content
 from wfdeploy.state.shared import lease as leases
 from wfdeploy.state.shared.backend import SharedBackend
 from wfdeploy.state.shared.entries import Entry, EntryKind
@@ -236,6 +238,15 @@ def test_after_many_entries_a_snapshot_is_left_and_what_is_behind_the_last_but_o
     assert fresh == world.exported("a")
     world.machine("b").path.unlink()
     assert world.exported("b") == fresh
+
+
+def test_a_fence_stays_however_long_the_name_of_the_job_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = "".join(random.Random(4).choices(string.printable, k=20_000))
+    monkeypatch.setattr(lease_content, "ci_job", lambda _: job)
+    for name in "aba":
+        fill(world, name, following.SNAPSHOT_AFTER)
+    assert world.kinds().count(EntryKind.FENCE) == 4
+    assert content(world.place).released is not None
 
 
 def test_pruning_looks_only_at_what_no_earlier_one_has_seen(world: World) -> None:
