@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tests.proof.fleet.fleet import Picture
@@ -75,7 +75,8 @@ class Round:
 @dataclass
 class Observer:
     """`runs`: all, in order of acceptance; `own`: by key, those that apply started. `foreign`: the ids of those that
-    others started. `cancelled`: those that somebody ended."""
+    others started. `successors`: by run id, that of the run with which others continued it. `cancelled`: those that
+    somebody ended."""
 
     server: LocalServer
     wire: Wire
@@ -84,6 +85,7 @@ class Observer:
     by_id: dict[str, list[Seen]] = field(default_factory=dict)
     rounds: dict[int, Round] = field(default_factory=dict)
     foreign: set[str] = field(default_factory=set)
+    successors: dict[str, str] = field(default_factory=dict)
     cancelled: list[Seen] = field(default_factory=list)
     _by_identity: dict[str, Seen] = field(default_factory=dict)
     _going: dict[int, Seen] = field(default_factory=dict)
@@ -136,6 +138,13 @@ class Observer:
         """The last run that had an id at a moment of the server's clock; the first one that got it where none had."""
         runs = self.by_id.get(run_id, [])
         return next((one for one in reversed(runs) if one.created_ms <= ms), runs[0] if runs else None)
+
+    def continued(self, run: Seen) -> Iterator[Seen]:
+        """A run, and those with which others continued it: a record follows them where that is certain."""
+        yield run
+        while (successor := self.successors.get(run.run_id)) is not None and successor in self.by_id:
+            run = self.by_id[successor][-1]
+            yield run
 
     def instances(self, who: str) -> Iterable[Seen]:
         """The runs that apply started for the instances of a run."""

@@ -31,6 +31,7 @@ class Once:
         self._by_hand: Counter[str] = Counter()
         self._most_by_hand: Counter[str] = Counter()
         self._handled: dict[Seen, str | None] = {}  # with the id of the run that continues each
+        self._let_go: set[Seen] = set()  # of these, which may be tried again by what an earlier apply wrote down
         self._stays_cancelled: set[Seen] = set()
         self._may_end: set[Seen] = set()
         self._forgotten: set[str] = set()
@@ -61,6 +62,9 @@ class Once:
             self._may_end.add(run)
         else:
             self._handled[run] = successor
+            assert run.completed_ms is not None
+            if any(not one.is_clean and one.ended_ms >= run.completed_ms for one in self._observer.rounds.values()):
+                self._let_go.add(run)
 
     def forgot(self, whos: Iterable[str]) -> None:
         """The records of these may be forgotten, on purpose: declared again, they may be triggered again."""
@@ -136,7 +140,7 @@ class Once:
                 raise Violation(f"restarted, though it was cancelled by hand: {run}")
         elif care.on_failure == "report":
             raise Violation(f"tried again, though failures are to be reported: {run}")
-        elif before in self._handled and waited_s < DLQ_RETENTION_S:
+        elif before in self._handled and before not in self._let_go and waited_s < DLQ_RETENTION_S:
             raise Violation(f"tried again, though somebody else had dealt with it: {run}")
         if run.label is not None and care.on_failure != "resume":
             raise Violation(f"resumed, where it should be restarted: {run}")

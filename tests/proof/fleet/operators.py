@@ -52,6 +52,7 @@ class Operators:
                 button = "/dlq/resume/" if what == "resumed" else "/dlq/restart/"
                 successor = wire.ask("POST", path.replace("/dlq/", button)).json()["workflowRunId"]
                 self.observer.foreign.add(successor)
+                self.observer.successors[run.run_id] = successor
         self.say(f"{run.run_id} {what} by somebody else")
         self.once.meddled(run, what=what, successor=successor)
 

@@ -46,10 +46,10 @@ class Order:
                 run = self._newest(other, who, ms)
                 if run is None or (other.timetable is None and run.version != declared.version):
                     return f"{who} was not triggered"
-                state = run.state_at(ms)
-                if condition == "succeeded" and state != "RUN_SUCCESS":
+                states = {one.state_at(ms) for one in self._observer.continued(run) if one.created_ms <= ms}
+                if condition == "succeeded" and "RUN_SUCCESS" not in states:
                     return f"{run} had not succeeded"
-                if condition == "finished" and state not in _ENDED:
+                if condition == "finished" and states.isdisjoint(_ENDED):
                     return f"{run} had not ended"
         return None
 

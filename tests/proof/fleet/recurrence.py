@@ -109,7 +109,8 @@ class Recurrence:
                 past = cron.between(
                     table.cron, table.timezone, max(known.decided_s, began_s - 40 * cron.DAY_S), began_s
                 )
-                owed_s = began_s if known.owed_s == inf else max(known.owed_s, began_s)
+                # The first plan that saw a schedule begins it, at some moment of the round.
+                owed_s = ended_s if known.owed_s == inf else max(known.owed_s, began_s)
                 known = replace(known, decided_s=max([known.decided_s, *past[-1:]]), owed_s=owed_s)
             self.known[kind] = known
         if round_.is_clean:
