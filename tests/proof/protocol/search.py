@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.proof.protocol.model import Model, State
+from tests.proof.protocol.model import Model
+from tests.proof.protocol.values import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.proof.protocol.model import ALL, Beginning, Model, Protection
+from tests.proof.protocol.model import Model
 from tests.proof.protocol.search import walk
+from tests.proof.protocol.values import ALL, Beginning, Protection
 
 MOST = int(os.environ.get("PROTOCOL_WHOLE", "200")) * 1000
 
