@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from wfdeploy.model.remote import CancelReply, DeadLetter, Item, ResumeReply, RunPage, ServerFacts, TriggerReply
     from wfdeploy.model.request import Request
     from wfdeploy.model.run import OnRemove, Tally
-    from wfdeploy.model.state import Attempt, Binding, Head, HistoryEntry, Record, RecordKey, Standing
+    from wfdeploy.model.state import (
+        Attempt,
+        Binding,
+        Head,
+        HistoryEntry,
+        LockStatus,
+        Record,
+        RecordKey,
+        Standing,
+        StorageFacts,
+    )
 
 
 class Clock(Protocol):
@@ -109,6 +119,10 @@ class RunGateway(Protocol):
 
         `label`: carried by all of them.
         """
+
+    async def may_trigger(self) -> bool | None:
+        """Whether the token may trigger runs, found out by a request that starts none; None when the server's answer
+        doesn't tell. Raises: `RemoteFailure`."""
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -259,6 +273,15 @@ class StateBackend(Protocol):
         """Keep other writers out. `on_wait` gets the holder, once, when it must wait.
 
         Raises: `StateLocked` after `timeout_s`, `StateUnusable`.
+        """
+
+    def lock_status(self) -> LockStatus:
+        """Who holds the lock, found out without keeping anybody out. Raises: `StateUnusable`."""
+
+    def try_out(self) -> StorageFacts:
+        """Try whether the place keeps what the state depends on, beside the state, and leave nothing behind.
+
+        Raises: `StateUnusable` where it doesn't; `StateUnreachable`.
         """
 
     @property

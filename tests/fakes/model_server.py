@@ -147,6 +147,9 @@ class ModelServer(RunGateway):
     def facts(self) -> ServerFacts:
         return ServerFacts()
 
+    async def may_trigger(self) -> bool | None:
+        return True
+
     async def aclose(self) -> None:
         return
 

@@ -405,14 +405,14 @@ def test_the_daily_limit_names_the_time_at_which_it_ends(checkout: Checkout, rel
     converge(checkout, server)
 
 
-def test_a_token_of_another_region_is_told_both_urls(checkout: Checkout, relay: Relay, server: LocalServer) -> None:
+def test_a_token_of_another_region_is_told_the_right_url(checkout: Checkout, relay: Relay, server: LocalServer) -> None:
     refusal = {"error": "user (b4) not found in this region (eu-central-1). Check that you are using the correct one"}
     relay.then(chaos.answer(404, refusal))
     result = checkout.here("apply", "--yes")
     assert result.code == 6
     told = result.stdout + result.stderr
     assert "belongs to another region" in told
-    assert "https://qstash-us-east-1.upstash.io for the US or https://qstash.upstash.io for Europe" in told
+    assert "as url in wfdeploy.yaml: https://qstash-us-east-1.upstash.io (the US)" in told
     converge(checkout, server)
 
 

@@ -83,6 +83,9 @@ class Tap(RunGateway):
         self.log.append("dead letters")
         return self.inner.list_dead_letters(label=label, since_ms=since_ms)
 
+    async def may_trigger(self) -> bool | None:
+        return await self.inner.may_trigger()
+
     async def aclose(self) -> None:
         await self.inner.aclose()
 

@@ -27,11 +27,13 @@ def opened(
     *,
     online: bool = True,
     budget_s: float = 300.0,
+    under_lease: bool = True,
     only_bar: bool = False,
     listener: Listener | None = None,
 ) -> Iterator[Workspace]:
     """The surroundings of a command that reports what it does. Not `online`: it works on the state alone.
 
+    under_lease: see `workspace`.
     only_bar: report nothing but a progress bar, where there can be one.
     listener: hears what happens, in place of a display of progress.
     """
@@ -50,6 +52,7 @@ def opened(
             command=shlex.join(("wfdeploy", *app.arguments)),
             online=online,
             budget_s=budget_s,
+            under_lease=under_lease,
         ) as surroundings,
     ):
         yield surroundings

@@ -72,9 +72,13 @@ ItemReply: TypeAlias = Taken | Denied | Unclear | InProgress | Throttled
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A 2xx with a readable answer: one reply per item, in the order of the request."""
+    """A 2xx with a readable answer: one reply per item, in the order of the request.
+
+    in_order: whether the server answered in that order too. Nothing depends on it but what is read without ids.
+    """
 
     items: tuple[ItemReply, ...]
+    in_order: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +201,16 @@ class ServerFacts:
     """What the server reported of itself in its answers so far.
 
     server_id, log_lag_s: from the embedded server only, and believed from loopback only.
+    requests_per_s: the limit of requests that only read.
+    messages_per_day, messages_left: the account's daily limit, and what is left of it.
     """
 
     server_id: str | None = None
     log_lag_s: float | None = None
     time_ms: int | None = field(default=None, compare=False)
+    requests_per_s: int | None = field(default=None, compare=False)
+    messages_per_day: int | None = field(default=None, compare=False)
+    messages_left: int | None = field(default=None, compare=False)
 
 
 def daily_limit_refusal(message: str, end_ms: int) -> tuple[str, str]:

@@ -34,6 +34,30 @@ class Binding(NamedTuple):
         return f"project {self.project}, environment {self.environment}, server {self.server}{shard}"
 
 
+class LockStatus(NamedTuple):
+    """Who may change a state at the moment.
+
+    holder: for people; None: nobody.
+    remarks: what else there is to know about it.
+    seems_gone: the holder shows no sign of life.
+    """
+
+    holder: str | None = None
+    remarks: tuple[str, ...] = ()
+    seems_gone: bool = False
+
+
+class StorageFacts(NamedTuple):
+    """What was found out about the place of a state.
+
+    time_ms: its own clock (Unix ms); None where it has none.
+    warnings: what is unwise about it, each with a hint.
+    """
+
+    time_ms: int | None = None
+    warnings: tuple[tuple[str, str], ...] = ()
+
+
 class Head(NamedTuple):
     """The state as a whole.
 

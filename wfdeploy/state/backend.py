@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from wfdeploy.errors import StateUnusable
 from wfdeploy.files.databases import make_private
 from wfdeploy.model.address import shell_word
-from wfdeploy.model.state import Binding
+from wfdeploy.model.state import Binding, LockStatus, StorageFacts
 from wfdeploy.state.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
@@ -89,6 +90,25 @@ class SqliteBackend:
                     f"cannot make the directory {folder}: {error.strerror}", hint="name another with --state"
                 ) from error
         return locking.lock(self.path, command=self.command, timeout_s=timeout_s, on_wait=on_wait)
+
+    def lock_status(self) -> LockStatus:
+        from wfdeploy.state.locking import holder_of
+
+        return LockStatus(holder_of(self.path))
+
+    def try_out(self) -> StorageFacts:
+        """Try the locks of the state's directory, where there is one, and look at who may read the state."""
+        from wfdeploy.state.locking import require_locks
+
+        folder = self.path.parent
+        if not folder.is_dir():
+            return StorageFacts()
+        require_locks(folder)
+        mode = self.path.stat().st_mode if self.path.is_file() else 0
+        if not mode & (stat.S_IRWXG | stat.S_IRWXO):
+            return StorageFacts()
+        message = f"others on this machine may read the state (mode {stat.S_IMODE(mode):04o}): it contains requests"
+        return StorageFacts(warnings=((message, f"chmod 600 {shell_word(str(self.path))}"),))
 
     @property
     def is_shared(self) -> bool:

@@ -84,6 +84,55 @@ def lock(
         guard.release()
 
 
+def holder_of(state: Path) -> str | None:
+    """Who holds the lock of a state file, for people; None: nobody.
+
+    The lock itself is only tried where a note names a holder, which a process that was killed leaves behind: a command
+    that begins meanwhile must not find it taken.
+    """
+    from filelock import FileLock, Timeout
+
+    state = state.resolve()
+    info = state.with_name(f"{state.name}.lock.json")
+    if not info.exists():
+        return None
+    described = _describe(info)
+    guard = FileLock(f"{state}.lock", mode=0o600, thread_local=False)
+    try:
+        guard.acquire(timeout=0)
+    except (Timeout, OSError):
+        return described
+    guard.release()
+    return None
+
+
+def require_locks(folder: Path) -> None:
+    """Try whether a lock in a folder keeps a second one out: on some network file systems it doesn't.
+
+    Raises: `StateUnusable`, also where nothing can be written there.
+    """
+    from filelock import FileLock, Timeout
+
+    file = folder / f".{os.urandom(8).hex()}.lock"
+    first, second = (FileLock(file, mode=0o600, thread_local=False) for _ in range(2))
+    try:
+        with first.acquire(timeout=0), contextlib.suppress(Timeout):
+            second.acquire(timeout=0)
+            second.release()
+            raise StateUnusable(
+                f"two locks of one file are held at once in {folder}, so nothing keeps two commands apart",
+                hint="keep the state on a local disk, or share it: in a bucket or a database",
+            )
+    except OSError as error:
+        raise StateUnusable(
+            f"the directory {folder} can't be written: {error.strerror or error}",
+            hint="make it writable, or name another state with --state",
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            file.unlink()
+
+
 def _current(command: str) -> LockInfo:
     return LockInfo(
         pid=os.getpid(),

@@ -267,6 +267,15 @@ class UpstashGateway(RunGateway):
         self._facts.learn(answer.headers)
         return answer
 
+    async def may_trigger(self) -> bool | None:
+        # A batch without runs. The service looks at the token first, and at the batch then.
+        answer = await self._post_once("/v2/batch/trigger", content=batch_bytes(()), max_bytes=_ANSWER_BYTES)
+        if not isinstance(answer, Answer):
+            return None
+        if answer.status in (401, 404):
+            raise self._reader.refusal("asking what the token may do", answer)
+        return {200: True, 201: True, 400: True, 403: False}.get(answer.status)
+
     async def aclose(self) -> None:
         await self._transfer.aclose()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -15,6 +16,7 @@ from wfdeploy.model.remote import ServerFacts
 
 SERVER_ID = "wfdeploy-server-id"
 LOG_LAG = "wfdeploy-log-lag"
+_LIMITS = ("burst-ratelimit-limit", "ratelimit-limit", "ratelimit-remaining")
 
 
 class FactBook:
@@ -28,6 +30,7 @@ class FactBook:
         self._trusted = trusted
         self._date: str | None = None
         self._date_ms: int | None = None
+        self._limits: tuple[str | None, ...] = (None, None, None)
         self.facts = ServerFacts()
 
     def learn(self, headers: Mapping[str, str]) -> int | None:
@@ -42,8 +45,21 @@ class FactBook:
             self._date, self._date_ms = date, http_date_ms(date)
         time_ms = self.facts.time_ms if self._date_ms is None else self._date_ms
         if (server_id, log_lag_s, time_ms) != (self.facts.server_id, self.facts.log_lag_s, self.facts.time_ms):
-            self.facts = ServerFacts(server_id, log_lag_s, time_ms)
+            self.facts = replace(self.facts, server_id=server_id, log_lag_s=log_lag_s, time_ms=time_ms)
+        limits = tuple(map(headers.get, _LIMITS))
+        if limits != self._limits and any(limits):
+            self._limits = limits
+            self._learn_limits(*map(_count, limits))
         return self._date_ms
+
+    def _learn_limits(self, per_s: int | None, per_day: int | None, left: int | None) -> None:
+        facts = self.facts
+        self.facts = replace(
+            facts,
+            requests_per_s=facts.requests_per_s if per_s is None else per_s,
+            messages_per_day=facts.messages_per_day if per_day is None else per_day,
+            messages_left=facts.messages_left if left is None else left,
+        )
 
 
 LONGEST_WAIT_S = 86_400.0
@@ -126,6 +142,11 @@ def _number(value: str | None) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _count(value: str | None) -> int | None:
+    number = _number(value)
+    return None if number is None or number < 0 else int(number)
 
 
 def _bounded(seconds: float) -> float:

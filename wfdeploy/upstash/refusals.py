@@ -34,7 +34,9 @@ _DENIES = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SENTENCE_END = re.compile(r"(?<![.!?])[.!?]++(?=\s|$)|[;\r\n]+")
-_OTHER_REGION = re.compile(r"\b(?:not found|unknown|doesn't exist|does not exist) in this region\b", re.IGNORECASE)
+_OTHER_REGION = re.compile(
+    r"\b(?:not found|unknown|doesn't exist|does not exist) in this region\b(?: \((us|eu)-[a-z0-9-]+\))?", re.IGNORECASE
+)
 """`user (ID) not found in this region (eu-central-1)`, which the service answers with 404 to a token of another one."""
 
 _ID_LIKE = re.compile(r"[\w.-]+")
@@ -156,10 +158,12 @@ def stop_hint(
     status: int, headers: Mapping[str, str], text: str, *, token_source: str, scrub: Callable[[str], str]
 ) -> str | None:
     """What to do about a status that another try would not change. `text`: the message of the answer."""
-    if _OTHER_REGION.search(text):
+    if (elsewhere := _OTHER_REGION.search(text)) is not None:
+        asked = (elsewhere[1] or "").lower()
+        right = {"eu": f"{US_URL} (the US)", "us": f"{HOSTED_URL} (Europe)"}  # there are two
         return (
             f"the token in {token_source} belongs to another region: set its URL with --url, or as url in "
-            f"wfdeploy.yaml: {US_URL} for the US or {HOSTED_URL} for Europe"
+            f"wfdeploy.yaml: {right.get(asked, f'{US_URL} for the US or {HOSTED_URL} for Europe')}"
         )
     if status == 401:
         return f"check the token in {token_source}: the server doesn't know it (each region has its own tokens)"

@@ -81,7 +81,8 @@ def read_batch_reply(body: bytes, sent: Sequence[str], *, scrub: Callable[[str],
     for index, item in without_id:
         if in_order:
             replies[index] = _without_id(item, sent[index], scrub)
-    return Answered(tuple(reply or Unclear("the answer doesn't say which run an error is for") for reply in replies))
+    unread = Unclear("the answer doesn't say which run an error is for")
+    return Answered(tuple(reply or unread for reply in replies), in_order)
 
 
 def _all_taken(answer: list[Any], sent: Sequence[str]) -> tuple[Taken, ...] | None:

@@ -59,12 +59,15 @@ def workspace(
     command: str,
     online: bool = True,
     budget_s: float = 300.0,
+    under_lease: bool = True,
 ) -> Iterator[Workspace]:
     """Open the surroundings of one use case.
 
     command: shown to whoever waits for the lock.
     online: the embedded server runs inside of the block, where it is the target.
     budget_s: how long all waits for the server may take together.
+    under_lease: only who holds the lease of a shared state may send what changes something; False for requests that
+        have nothing to do with the state.
 
     Raises: `StateUnusable` where git tracks what only this machine may have written; `UsageError`.
     """
@@ -86,9 +89,8 @@ def workspace(
         opened.append(backend)
 
         def gateway() -> RunGateway:
-            return _gateway(
-                replace(settings, target=target), url, listener, clock, budget_s=budget_s, permit=backend.permit
-            )
+            permit = backend.permit if under_lease else None
+            return _gateway(replace(settings, target=target), url, listener, clock, budget_s=budget_s, permit=permit)
 
         return Workspace(
             target=target,

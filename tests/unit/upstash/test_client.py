@@ -19,6 +19,7 @@ import pytest
 from tests.fakes import chaos_server as chaos
 from tests.fakes.chaos_server import BeforeReading, Behaviour, ChaosServer
 from tests.fakes.manual_clock import ManualClock
+from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.project import ServerSettings
 from wfdeploy.model.remote import (
     Answered,
@@ -116,6 +117,41 @@ def test_an_empty_batch_is_never_sent(net: Net) -> None:
     with ChaosServer() as server:
         assert net.trigger(server, []) == Answered(())
         assert not server.requests
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "may"),
+    [
+        (201, [], True),
+        (200, [], True),
+        (400, {"error": "no messages"}, True),
+        (403, {"error": "read-only"}, False),
+        (500, {}, None),
+        (429, {}, None),
+        (302, {}, None),
+    ],
+)
+def test_a_token_that_only_reads_is_told_apart_without_a_run(
+    net: Net, status: int, body: Any, may: bool | None
+) -> None:
+    async def run(server: ChaosServer) -> bool | None:
+        async with net.gateway(server.url, settings=PATIENT) as gateway:
+            return await gateway.may_trigger()
+
+    with ChaosServer([chaos.answer(status, body)]) as server:
+        assert asyncio.run(run(server)) is may
+        (request,) = server.requests
+        assert (request.path, request.body) == ("/v2/batch/trigger", b"[]")
+
+
+def test_an_unknown_token_is_an_error_when_its_rights_are_asked_for(net: Net) -> None:
+    async def run(server: ChaosServer) -> None:
+        async with net.gateway(server.url, settings=PATIENT) as gateway:
+            await gateway.may_trigger()
+
+    with ChaosServer([chaos.answer(401, {"error": "unauthorized"})]) as server, pytest.raises(RemoteFailure) as err:
+        asyncio.run(run(server))
+    assert "the server doesn't know it" in str(err.value.hint)
 
 
 def test_one_bad_item_of_100_is_denied_and_the_others_stand(net: Net) -> None:
@@ -309,7 +345,7 @@ def test_items_of_odd_shape_are_unclear_one_by_one(net: Net) -> None:
 
 def test_a_permuted_answer_is_matched_by_id(net: Net) -> None:
     reply, _ = net.reply_to(chaos.answer_with(lambda all_: all_[::-1]), IDS[:4])
-    assert reply == Answered(tuple(Taken(chaos.CREATED_AT_MS + n) for n in range(4)))
+    assert reply == Answered(tuple(Taken(chaos.CREATED_AT_MS + n) for n in range(4)), in_order=False)
 
 
 def test_a_doubled_prefix_is_recognised(net: Net) -> None:

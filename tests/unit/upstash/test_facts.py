@@ -33,6 +33,17 @@ def test_the_latest_answer_wins_and_silence_changes_nothing() -> None:
     assert book.facts.server_id == "srv-2"
 
 
+def test_limits_are_remembered_beside_the_rest() -> None:
+    book = FactBook(trusted=True)
+    book.learn(TOLD)
+    book.learn(httpx.Headers({"Burst-RateLimit-Limit": "50", "Burst-RateLimit-Remaining": "49"}))
+    book.learn(httpx.Headers({"RateLimit-Limit": "1000", "RateLimit-Remaining": "3"}))
+    book.learn(httpx.Headers({"RateLimit-Limit": "many", "RateLimit-Remaining": "-1"}))
+    facts = book.facts
+    assert (facts.requests_per_s, facts.messages_per_day, facts.messages_left) == (50, 1000, 3)
+    assert (facts.server_id, facts.log_lag_s) == ("srv-1", 0.5)
+
+
 NOW_S = 1_795_442_400
 DATE = "Mon, 23 Nov 2026 14:00:00 GMT"
 

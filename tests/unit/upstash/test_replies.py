@@ -32,7 +32,7 @@ def test_any_order_and_either_form_of_the_ids_is_understood(order: list[str], do
         ok(f"wfr_{run_id}" if double else run_id, IDS.index(run_id) + 1)
         for run_id, double in zip(order, doubled, strict=True)
     ]
-    assert read(answer) == Answered(tuple(Taken(n + 1) for n in range(4)))
+    assert read(answer) == Answered(tuple(Taken(n + 1) for n in range(4)), in_order=order == IDS)
 
 
 @given(

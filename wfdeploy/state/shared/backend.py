@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from wfdeploy.errors import StateError, StateLocked, StateMoved, StateUnusable
 from wfdeploy.files.databases import make_private
+from wfdeploy.model.state import LockStatus, StorageFacts
 from wfdeploy.state import VERSION, locking
 from wfdeploy.state.shared.following import SNAPSHOT_AFTER, TRY_S, follow, prune, write_snapshot
 from wfdeploy.state.shared.genesis import GenesisWriter, is_begun
@@ -222,6 +223,16 @@ class SharedBackend:
             replica.fence()
         except StateUnusable as error:
             raise moved from error
+
+    def lock_status(self) -> LockStatus:
+        from wfdeploy.state.shared.holding import look
+
+        return look(self.log).status
+
+    def try_out(self) -> StorageFacts:
+        backend = self.log.backend
+        backend.check()
+        return StorageFacts(time_ms=backend.now_ms())
 
     @property
     def is_shared(self) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from wfdeploy.errors import StateError, StateUnusable
 from wfdeploy.files.databases import remove_database
+from wfdeploy.model.state import LockStatus
 from wfdeploy.state.database import connect, sync_folder, translated
 from wfdeploy.state.shared import lease as leases
 from wfdeploy.state.shared.following import TRY_S
@@ -49,6 +50,17 @@ class Holding:
         """Whether its holder seems to be gone."""
         life_s = leases.LIFE_S if self.content is None else self.content.life_s
         return self.is_held and self.unchanged_s is not None and self.unchanged_s > life_s
+
+    @property
+    def status(self) -> LockStatus:
+        """What a check says of it, in short."""
+        content, remarks = self.content, list[str]()
+        if self.is_held and self.unchanged_s is not None:
+            remarks.append(f"renewed {self.unchanged_s:.0f} s ago by the clock of the store")
+        if content is not None and content.suspect:
+            remarks.append(content.suspect)
+        holder = None if not self.is_held else "somebody unknown" if content is None else str(content.holder)
+        return LockStatus(holder, tuple(remarks), self.seems_over)
 
 
 def look(log: SharedLog) -> Holding:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfdeploy.errors import StateUnusable
+from wfdeploy.model.state import LockStatus, StorageFacts
 from wfdeploy.state.database import connect
 from wfdeploy.state.export import export_lines, import_lines
 from wfdeploy.state.shared.backend import SharedBackend
@@ -66,6 +67,16 @@ class WholeBackend(SharedBackend):
             raise self.sharded()
         with super().lock(timeout_s, on_wait):
             yield
+
+    def lock_status(self) -> LockStatus:
+        if not self.is_sharded:
+            return super().lock_status()
+        count = self.shard_count
+        found = [self._shard(index, count).lock_status() for index in range(1, count + 1)]
+        return next((one for one in found if one.holder is not None), found[0])
+
+    def try_out(self) -> StorageFacts:
+        return self._shard(1, self.shard_count).try_out() if self.is_sharded else super().try_out()
 
     @property
     def is_sharded(self) -> bool:
