@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         WfdeployError,
         Withheld,
     )
+    from wfdeploy.model.checks import Assumption, Check, CheckStatus, Diagnosis, ProbeReport, Suggestion, Truth
     from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
     from wfdeploy.model.event import (
         ApplyReport,
@@ -67,6 +68,7 @@ _HOMES = {
         "WfdeployError",
         "Withheld",
     ),
+    "model.checks": ("Assumption", "Check", "CheckStatus", "Diagnosis", "ProbeReport", "Suggestion", "Truth"),
     "model.diagnostic": ("Diagnostic", "Place", "Severity"),
     "model.event": (
         "ApplyReport",
@@ -95,9 +97,13 @@ __all__ = [
     "Action",
     "ApplyOptions",
     "ApplyReport",
+    "Assumption",
     "CacheDamaged",
     "Change",
+    "Check",
+    "CheckStatus",
     "Continuation",
+    "Diagnosis",
     "Diagnostic",
     "Event",
     "ExitCode",
@@ -111,6 +117,7 @@ __all__ = [
     "Outcome",
     "Place",
     "Plan",
+    "ProbeReport",
     "Project",
     "Reading",
     "Refreshed",
@@ -128,6 +135,8 @@ __all__ = [
     "StateUnusable",
     "StatusRow",
     "StopFlag",
+    "Suggestion",
+    "Truth",
     "UsageError",
     "Waited",
     "Waiting",

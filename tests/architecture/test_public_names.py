@@ -15,11 +15,12 @@ import pytest
 import wfdeploy
 
 PUBLIC = [
-    "ABSENT", "Action", "ApplyOptions", "ApplyReport", "CacheDamaged", "Change", "Continuation", "Diagnostic", "Event",
-    "ExitCode", "FailState", "FieldChange", "Following", "Interrupted", "InvalidInput", "Listing", "Notice", "Outcome",
-    "Place", "Plan", "Project", "Reading", "Refreshed", "RemoteFailure", "Result", "RowStatus", "RunState",
-    "Settled", "Severity", "StalePlan", "Started", "StateError", "StateLocked", "StateUnusable", "StatusRow",
-    "StopFlag", "StateChange", "UsageError", "Waited", "Waiting", "WfdeployError", "Withheld", "load",
+    "ABSENT", "Action", "ApplyOptions", "ApplyReport", "Assumption", "CacheDamaged", "Change", "Check", "CheckStatus",
+    "Continuation", "Diagnosis", "Diagnostic", "Event", "ExitCode", "FailState", "FieldChange", "Following",
+    "Interrupted", "InvalidInput", "Listing", "Notice", "Outcome", "Place", "Plan", "ProbeReport", "Project", "Reading",
+    "Refreshed", "RemoteFailure", "Result", "RowStatus", "RunState", "Settled", "Severity", "StalePlan", "Started",
+    "StateChange", "StateError", "StateLocked", "StateUnusable", "StatusRow", "StopFlag", "Suggestion", "Truth",
+    "UsageError", "Waited", "Waiting", "WfdeployError", "Withheld", "load",
 ]  # fmt: skip
 """A name that goes from here is gone for everybody who uses it."""
 

@@ -297,3 +297,26 @@ def test_no_password_of_a_url_is_shown_to_others(desk: Desk) -> None:
         stored = log.read_lease(within_s=5)
         assert stored is not None
         assert PASSWORD.encode() not in stored.content
+
+
+def test_the_doctor_tries_the_store_and_looks_who_holds_the_lease(desk: Desk) -> None:
+    def doctor(*arguments: str) -> tuple[int, dict[str, dict[str, str]]]:
+        ran = desk.run("doctor", "--output", "json", *arguments)
+        return ran.code, {check["name"]: check for check in json.loads(ran.stdout)["checks"]}
+
+    tables = desk.url.startswith("postgresql")  # without which nothing can be said of a state
+    code, checks = doctor()
+    assert (code, checks["state"]["status"]) in [(0, "warning"), *([(5, "problem")] if tables else [])]
+    assert desk.run("state", "init").code == 0
+    code, checks = doctor("--probe", "--yes")
+    assert code == 0, checks
+    names = ("extras", "state", "storage", "lock", "server", "token", "clock")
+    assert [(name, checks[name]["status"]) for name in names] == [(name, "ok") for name in names]
+    holder = Holder(host="runner-7", user="ci", pid=1, command="wfdeploy apply")
+    with desk.log() as log:
+        lease.take(
+            log, holder, lease.Clocks(steady=lambda: 0.0), timeout_s=0, on_wait=lambda _: None, is_begun=lambda: True
+        )
+    code, checks = doctor()
+    assert (code, checks["lock"]["status"]) == (0, "warning")
+    assert checks["lock"]["message"].startswith("held by ci on runner-7 (process 1, wfdeploy apply); renewed ")

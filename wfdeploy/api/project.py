@@ -15,6 +15,9 @@ from wfdeploy.errors import UsageError
 from wfdeploy.model.options import ApplyOptions, StopFlag, TargetOptions
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from wfdeploy.model.checks import Diagnosis
     from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.plan import Plan as MadePlan
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.status import Refreshed, ShownState, StatusRow
     from wfdeploy.operations.waiting import Waited
     from wfdeploy.planning.saved_plan import SavedPlan
+    from wfdeploy.wiring.settings import Settings
     from wfdeploy.workspace import Workspace
 
 T = TypeVar("T")
@@ -289,6 +293,32 @@ class Project:
         return self._do(
             call, "refresh", lambda workspace: refresh(workspace, globs, chosen, lock_timeout_s=lock_timeout_s)
         )
+
+    def doctor(
+        self, *, probe: bool = False, destination: str | None = None, on_event: OnEvent | None = None
+    ) -> Diagnosis:
+        """Check the set-up: files, git, state, lock, server, token, clocks, limits. Nothing is changed.
+
+        probe: also try the server on what the guarantees assume of it, with at most five runs, which are cancelled.
+        destination: where one of them is delivered at once; without it, all are delayed by an hour.
+
+        What is wrong is a check of the result, and not raised.
+        """
+        from wfdeploy.operations.probing import ProbeOptions
+        from wfdeploy.operations.probing import probe as try_out
+        from wfdeploy.wiring.assembly import workspace
+        from wfdeploy.wiring.diagnosis import Where, diagnose
+
+        if destination is not None and not probe:
+            raise UsageError("a destination is for a probe", hint="probe=True")
+        options = ProbeOptions(destination=destination)
+        call = Call(on_event)
+        where = Where(options=self._options, environ=self._environ, cwd=self.folder, variables=self._variables)
+
+        def open_(settings: Settings, online: bool) -> AbstractContextManager[Workspace]:
+            return workspace(settings, call, call, command="Project.doctor in Python", online=online, under_lease=False)
+
+        return call.run(lambda: diagnose(where, call, open_, partial(try_out, options=options) if probe else None))
 
     def _requested(self, action: str, globs: Sequence[str], labels: Iterable[str], states: Iterable[str]) -> Selection:
         from wfdeploy.model.plan import RequestedAction, Selection

@@ -45,6 +45,7 @@ SECTIONS = (
         "Development and set-up",
         {
             "dev": "Run a local server that speaks the Workflow API.",
+            "doctor": "Check the set-up, and on request the server that the guarantees rest on.",
             "help": "Explain a command, or the options that commands share.",
             "explain": "Explain a field of manifests or of the project file.",
             "schema": "Print or write the JSON Schemas of manifests and of the project file.",

@@ -63,6 +63,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "state unlock": ("--yes",),
     "state import": ("exported.jsonl --state other.db",),
     "adopt": ("--yes",),
+    "doctor": ("", "--probe --yes"),
     "apply": ("--yes -o json",),
     "dev": ("--port 0",),
 }
