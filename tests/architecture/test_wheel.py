@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import site
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +18,6 @@ import pytest
 from wfdeploy import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("wfdeploy", "schemas", "manifests", "docs", "README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml")
-
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -38,19 +38,29 @@ def done(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the source distribution, as `python -m build` does it; without a network."""
-    # From a copy: a build leaves traces, and other tests read the checkout meanwhile.
-    source = tmp_path_factory.mktemp("source")
-    for name in SOURCES:
-        origin = ROOT / name
-        if origin.is_dir():
-            shutil.copytree(origin, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(origin, source / name)
-    dist = tmp_path_factory.mktemp("dist")
-    done(sys.executable, "-m", "build", "--no-isolation", "--outdir", dist, source, cwd=source)
-    assert [path.name for path in dist.glob("*.tar.gz")] == [f"wfdeploy-{__version__}.tar.gz"]
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout without git, as an archive of a commit is. A build leaves traces; so it is a copy."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("nothing says which files belong to this checkout")
+    listed = done("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout
+    folder = tmp_path_factory.mktemp("source")
+    for name in listed.rstrip("\0").split("\0"):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source distribution, and the wheel built from it, as `python -m build` does it; without a network."""
+    folder = tmp_path_factory.mktemp("dist")
+    done(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source, cwd=source)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(dist: Path) -> Path:
     (built,) = dist.glob("*.whl")
     return built
 
@@ -77,6 +87,27 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
         return done(environment / "bin" / "wfdeploy", *arguments, cwd=cwd)
 
     return run
+
+
+def test_the_source_distribution_is_all_of_a_checkout(source: Path, dist: Path) -> None:
+    (archive,) = dist.glob("*.tar.gz")
+    assert archive.name == f"wfdeploy-{__version__}.tar.gz"
+    with tarfile.open(archive) as tar:
+        packed = {member.name.partition("/")[2] for member in tar.getmembers() if member.isfile()}
+    checkout = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
+    assert checkout - packed == set()
+    assert packed - checkout == {"PKG-INFO"}
+
+
+def test_an_image_is_built_from_files_that_are_there() -> None:
+    """Nothing here can build one; at least what it copies is what the wheel is made of."""
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    kept = {line.removeprefix("!/") for line in ignored if line.startswith("!")}
+    assert all((ROOT / name).exists() for name in kept)
+    assert {"wfdeploy", "schemas", "pyproject.toml", "README.md", "LICENSE"} == kept
+    text = (ROOT / "Containerfile").read_text(encoding="utf-8")
+    assert re.search(r"^ARG PYTHON=\S+@sha256:[0-9a-f]{64}$", text, re.MULTILINE)
+    assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", text, re.MULTILINE)
 
 
 def test_the_wheel_holds_what_the_program_reads(wheel: Path) -> None:
