@@ -192,7 +192,8 @@ class _Probe:
         try:
             backend.try_out()
         except StateError as error:
-            return Kept(truth=Truth.FAILS, detail=error.message)
+            # It passed as a check a moment ago, or there would be no probe: this is about the machine.
+            return Kept(truth=Truth.UNKNOWN, detail=error.message)
         if backend.is_shared:
             return Kept(truth=Truth.HOLDS, detail="of several writers of one object one wins, and stale writes fail")
         if not self.workspace.target.state_file.parent.is_dir():
