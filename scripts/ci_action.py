@@ -22,12 +22,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 
-STATELESS = frozenset({"validate", "render", "graph", "explain", "schema", "version", "help", "completion"})
+STATELESS = frozenset({"validate", "render", "graph", "comment", "explain", "schema", "version", "help", "completion"})
 """Commands that need no state."""
 
 READERS = frozenset(
     {
-        *("plan", "status", "wait", "logs", "history", "comment", "doctor"),
+        *("plan", "status", "wait", "logs", "history", "doctor"),
         *("rollout status", "state list", "state show", "state export"),
     }
 )
