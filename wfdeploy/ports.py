@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.blocking import RolloutProgress
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.event import Event
+    from wfdeploy.model.notification import Delivery, Notification, NotificationKind
     from wfdeploy.model.observed import ObservedRun, RunLog, RunState, SavedListing
     from wfdeploy.model.remote import CancelReply, DeadLetter, Item, ResumeReply, RunPage, ServerFacts, TriggerReply
     from wfdeploy.model.request import Request
@@ -208,8 +209,32 @@ class ListingMemory(Protocol):
         """By id of an unclaimed run: the new address that the user confirmed not to be it."""
 
 
-class StateReader(RecordReader, RolloutReader, ListingMemory, Protocol):
+class NotificationMemory(Protocol):
+    """What people are told by webhooks, and were."""
+
+    def notifications(self) -> Sequence[Notification]:
+        """The notifications that some webhook still has to get, oldest first."""
+
+    def notified(self, kind: NotificationKind) -> Collection[str]:
+        """The marks of what was notified of."""
+
+
+class StateReader(RecordReader, RolloutReader, ListingMemory, NotificationMemory, Protocol):
     """Everything that can be read of a state. All methods raise `StateUnusable` when the storage fails."""
+
+
+class Webhooks(Protocol):
+    """The way to the webhooks of a project. Methods may run concurrently, for different webhooks."""
+
+    async def deliver(self, webhook: str, notification: Notification, body: object) -> Delivery:
+        """Send a notification once, and again where that may help, for a few seconds at most. Never raises for what the
+        network or the far end do.
+
+        body: a JSON value; None for one that Slack understands.
+        """
+
+    async def aclose(self) -> None:
+        """Close all connections."""
 
 
 class StateWriter(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.project import Project, Target
-    from wfdeploy.ports import Clock, Listener, MakeEncoder, RunGateway, StateBackend, StateStore
+    from wfdeploy.ports import Clock, Listener, MakeEncoder, RunGateway, StateBackend, StateStore, Webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,10 @@ class Workspace:
     """Opens the way to the server when it is first needed. Raises: `UsageError` when there is no token."""
 
     encoder: MakeEncoder
+
+    webhooks: Callable[[], tuple[Callable[[], Webhooks], Collection[str]]] | None = None
+    """Gives what opens the way to the webhooks, and the names of those whose URLs are known; None where the project has
+    no webhooks. Raises: `InvalidInput` for one that isn't allowed."""
 
     log_lag_s: float | None = None
     """The server's lag as known before it is asked. None: its answers may tell, else the project's setting does."""

@@ -26,11 +26,13 @@ from wfdeploy.model.edits import (
     PutProgress,
     PutRecord,
     PutTombstone,
+    RaiseNotification,
     ReleaseRuns,
     Remember,
     Rename,
     SetHead,
 )
+from wfdeploy.model.notification import Notification, NotificationKind
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.ports import StateStore
@@ -40,9 +42,13 @@ from wfdeploy.state.sqlite_store import SqliteStore
 OLD = Path(__file__).parents[1] / "cases" / "upgrade" / "export-1.jsonl"
 PIECES: list[Any] = [
     "record", "attempt", "history", "burned", "unclaimed", "group", "schedule", "rollout", "member", "head", "g/b",
+    "notification", "notified", "drift", "runs-failed",
     "g/a[k]", "1:a", "intent", "triggered", "RUN_FAILED", "RUN_STARTED", "keep", "cancel", "{}", "paused",
     1, 3, "wfr_p",
 ]  # fmt: skip
+NOTIFICATION = Notification(
+    id="a1", kind=NotificationKind.DRIFT, group="g", facts='{"count":2}', raised_at_ms=5, webhooks=("ops", "pager")
+)
 
 
 def filled(store: StateStore) -> None:
@@ -54,6 +60,7 @@ def filled(store: StateStore) -> None:
         [Remember(ObservedRun(workflow_run_id=f"wfr_{n}", state=RunState.STARTED, created_at_ms=1)) for n in "pq"],
         [Dismiss("wfr_p", Address("g/b")), Decide("n", 9), PutProgress(RolloutProgress(group="g", open_since_ms=3))],
         [ReleaseRuns("g", ((Address("g/b"), "1:b"), (Address("g/a"), "1:a")))],
+        [RaiseNotification(NOTIFICATION, ("m1", "m2"))],
     ]
     for some in edits:
         store.commit(some)

@@ -12,6 +12,7 @@ from tests.fuzz.test_state_export import filled
 from tests.support.scratch import scratch
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.edits import PutRecord
+from wfdeploy.model.notification import NotificationKind
 from wfdeploy.model.observed import RunState
 from wfdeploy.state.export import export_lines
 from wfdeploy.state.sqlite_store import SqliteStore
@@ -23,7 +24,8 @@ def all_of(store: SqliteStore) -> object:
         store.head(), store.tallies(), list(store.record_keys()), list(store.records(["g/b", "h/b"])),
         list(store.standings([None, *RunState])), list(store.attempts()), store.generations(["g/b", "h/b", "g/x"]),
         store.groups(), store.schedules(), store.rollouts(), store.members("g"), list(store.former_addresses()),
-        store.history(None), store.unclaimed(), store.dismissed(), list(store.tombstones()), list(export_lines(store)),
+        store.history(None), store.notifications(), store.notified(NotificationKind.DRIFT),
+        store.unclaimed(), store.dismissed(), list(store.tombstones()), list(export_lines(store)),
     )  # fmt: skip
 
 

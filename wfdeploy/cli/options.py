@@ -182,8 +182,8 @@ _PROJECT = (
         "--allow",
         metavar="KIND=PATTERN",
         multiple=True,
-        help="What the project may use: token=VARIABLE, secret=NAME, url=HOST, state=ORIGIN, path=PATH. May be "
-        "repeated.  [default: the variable WFDEPLOY_ALLOW]",
+        help="What the project may use: token=VARIABLE, secret=NAME, url=HOST, state=ORIGIN, notify=HOST, path=PATH. "
+        "May be repeated.  [default: the variable WFDEPLOY_ALLOW]",
     ),
 )
 

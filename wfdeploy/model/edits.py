@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from wfdeploy.model.address import Address
     from wfdeploy.model.blocking import RolloutProgress
+    from wfdeploy.model.notification import Notification, NotificationKind
     from wfdeploy.model.observed import ObservedRun, RunState
     from wfdeploy.model.run import OnRemove
     from wfdeploy.model.state import Attempt, Origin, Record
@@ -211,6 +212,35 @@ class EndRollout:
     group: str
 
 
+@dataclass(frozen=True, slots=True)
+class RaiseNotification:
+    """Keep a notification until each of its webhooks has it, and remember what it is about.
+
+    One with a known id changes nothing of that one.
+    """
+
+    notification: Notification
+
+    marks: tuple[str, ...]
+    """Digests of what it is about, which no other notification of its kind has to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDelivery:
+    """Note that a webhook has got a notification, or is gone."""
+
+    notification_id: str
+    webhook: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropMarks:
+    """Forget what was notified of: it is over, and would be news if it came again."""
+
+    kind: NotificationKind
+    marks: tuple[str, ...]
+
+
 Edit: TypeAlias = (
     PutAttempt
     | Intend
@@ -233,14 +263,17 @@ Edit: TypeAlias = (
     | PutProgress
     | ReleaseRuns
     | EndRollout
+    | RaiseNotification
+    | RecordDelivery
+    | DropMarks
 )
 
 
 def is_about_triggers(edit: Edit) -> bool:
     """Whether an edit changes which runs are triggered, or are to be.
 
-    Other edits change run states, a rollout, or how far the server's runs are known.
+    Other edits change run states, a rollout, how far the server's runs are known, or what people are told.
     """
     if isinstance(edit, SetHead):
         return edit.held_back is not None
-    return not isinstance(edit, Observe | PutProgress)
+    return not isinstance(edit, Observe | PutProgress | RaiseNotification | RecordDelivery | DropMarks)

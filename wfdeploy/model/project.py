@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wfdeploy.files.bounds import Bounds
+    from wfdeploy.model.notification import Webhook
     from wfdeploy.model.run import Move
 
 
@@ -48,6 +49,7 @@ class Project:
     state_path, state_url, state_url_env: where the state is; at most one is given. The last is the name of a variable
         that holds a URL.
     state_take_over: whether a shared state may be taken over from a holder that is gone.
+    notify: the webhooks that are told what needs a person.
     allowed_paths: files and folders that may be named although they are hidden or lie elsewhere; the operator gives
         them.
     """
@@ -67,6 +69,7 @@ class Project:
     vars: Mapping[str, object] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     moved: tuple[Move, ...] = ()
+    notify: tuple[Webhook, ...] = ()
     server: ServerSettings = field(default_factory=ServerSettings)
     allowed_paths: tuple[str, ...] = field(default=(), compare=False)
 
@@ -122,11 +125,14 @@ class Target:
     @property
     def init_command(self) -> str:
         """The command that begins a shared state, for people."""
+        named = () if self.named_state is None else (self.shared_name,)
+        return self.command("state", "init", *named)
+
+    def command(self, *arguments: str) -> str:
+        """A command for the same environment and shard, for people."""
         from wfdeploy.model.address import shell_word
 
-        words = ["wfdeploy", "state", "init"]
-        if self.named_state is not None:
-            words.append(self.shared_name)
+        words = ["wfdeploy", *arguments]
         if self.local:
             words.append("--local")
         elif self.project.environment != "default":

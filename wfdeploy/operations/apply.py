@@ -32,6 +32,16 @@ def apply(
     """
     if saved is not None:
         paths, request = saved.paths, replace(request, selection=saved.selection)
+    if workspace.webhooks is not None and request.selection.requested is None:
+        from wfdeploy.operations.notifying import apply_and_notify
+
+        return apply_and_notify(workspace, request, lambda request: _apply(workspace, request, paths, saved))
+    return _apply(workspace, request, paths, saved)
+
+
+def _apply(
+    workspace: Workspace, request: ApplyRequest, paths: Sequence[str] | None, saved: SavedPlan | None
+) -> ApplyReport:
     selection = request.selection
     if selection.requested is not None:
         require_chosen(selection.targets, selection.labels, selection.run_states)

@@ -26,6 +26,17 @@ def authorship(environ: Mapping[str, str], root: Path) -> str:
     return json.dumps({name: escaped(fact) for name, fact in facts.items()}, sort_keys=True, separators=(",", ":"))
 
 
+def job_url(environ: Mapping[str, str]) -> str | None:
+    """Where the CI job can be seen that this process runs in; None where that isn't known.
+
+    Sources: GitHub Actions, "Variables reference"; GitLab, "Predefined CI/CD variables"; Jenkins and CircleCI likewise.
+    """
+    parts = [environ.get(name) for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")]
+    if all(parts):
+        return "{}/{}/actions/runs/{}".format(*parts)
+    return next((environ[name] for name in ("CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL") if environ.get(name)), None)
+
+
 def _head(root: Path) -> str | None:
     top = work_tree(root)
     if top is None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Observe, PutRecord
+from wfdeploy.model.event import Notice
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.state import Record, Standing
 from wfdeploy.model.status import Refreshed, StateChange
@@ -33,9 +34,24 @@ def refresh(
     Runs that are not known to have ended are read with one listing for all. Failed ones are looked up in the
     dead-letter queue: where somebody resumed or restarted one elsewhere, its record follows the run that continues it.
 
-    Raises: `StateError`, `RemoteFailure`, `UsageError` for a glob that matches nothing.
+    What is news is notified of, where the project has webhooks.
+
+    Raises: `StateError`, `RemoteFailure`, `UsageError` for a glob that matches nothing; `InvalidInput` for a webhook
+    that isn't allowed.
     """
     workspace.require_state()
+    if workspace.webhooks is None:
+        return _refresh(workspace, globs, labels, lock_timeout_s)
+    from wfdeploy.operations.notifying import Notifier
+
+    notifier = Notifier(workspace)
+    result = _refresh(workspace, globs, labels, lock_timeout_s)
+    for warning in notifier.notify():
+        workspace.listener(Notice(warning))
+    return result
+
+
+def _refresh(workspace: Workspace, globs: Sequence[str], labels: Collection[str], lock_timeout_s: float) -> Refreshed:
     with workspace.lock(lock_timeout_s), closing(workspace.open_state()) as store:
         chosen = {record.address for record in selected(store, globs, labels)} if globs or labels else None
         found = asyncio.run(_Refresh(workspace, store, chosen).run())

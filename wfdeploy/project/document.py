@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -88,6 +88,8 @@ def _rule_findings(document: Document) -> list[Finding]:
     findings += _shared_state(document, spec)
     for path, holder in {root: spec, **environments}.items():
         findings += _state_place(document, holder.get("state", {}), (*path, "state"))
+    for path, holder in {root: spec, **environments}.items():
+        findings += _webhooks(document, holder.get("notify", ()), (*path, "notify"))
     if document.has_extreme_numbers:
         for path, holder in {root: spec, **environments}.items():
             findings += _not_finite(document, holder.get("server", {}), (*path, "server"))
@@ -131,6 +133,15 @@ def _state_place(document: Document, state: Mapping[str, Any], path: FieldPath) 
             "a password has no place in a file that is committed",
             hint="put the whole URL into a variable, and name that: state.urlEnv: WFDEPLOY_STATE_URL",
         )
+
+
+def _webhooks(document: Document, webhooks: Sequence[Mapping[str, Any]], path: FieldPath) -> Iterator[Finding]:
+    """The state remembers by a webhook's name what was delivered to it."""
+    names = [webhook["name"] for webhook in webhooks]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            message = f"another webhook is called {name} already"
+            yield _finding(document, (*path, index, "name"), "duplicate-name", message, hint="give each its own name")
 
 
 def _shared_state(document: Document, spec: Mapping[str, Any]) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from wfdeploy.documents import sources
 from wfdeploy.errors import CacheDamaged, UsageError
@@ -15,6 +15,9 @@ from wfdeploy.model.address import shell_word
 from wfdeploy.model.project import LOCAL, Project, ServerSettings
 from wfdeploy.model.run import Move
 from wfdeploy.project import cache as project_cache
+
+if TYPE_CHECKING:
+    from wfdeploy.model.notification import Webhook
 
 DEFAULT = "default"
 """The environment where none is declared."""
@@ -141,6 +144,7 @@ def _project(data: Mapping[str, Any], path: Path) -> Project:
         vars=dict(spec.get("vars", {})),
         secrets=tuple(spec.get("secrets", ())),
         moved=tuple(Move(move["from"], move["to"]) for move in spec.get("moved", ())),
+        notify=_webhooks(spec),
         server=_server(ServerSettings(url=server.get("url"), token_env=server.get("tokenEnv")), server),
     )
 
@@ -162,7 +166,24 @@ def _with_environment(project: Project, own: Mapping[str, Any]) -> Project:
         state_required=state.get("required", False if is_local else project.state_required),
         vars={**project.vars, **own.get("vars", {})},
         secrets=tuple(dict.fromkeys((*project.secrets, *own.get("secrets", ())))),
+        notify=_webhooks(own) if is_local or "notify" in own else project.notify,
         server=server,
+    )
+
+
+def _webhooks(holder: Mapping[str, Any]) -> tuple[Webhook, ...]:
+    if not holder.get("notify"):
+        return ()
+    from wfdeploy.model.notification import NotificationKind, Webhook
+
+    return tuple(
+        Webhook(
+            name=one["name"],
+            url_env=one["urlEnv"],
+            kinds=frozenset(map(NotificationKind, one["on"])) if "on" in one else frozenset(NotificationKind),
+            body=one.get("body"),
+        )
+        for one in holder["notify"]
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from wfdeploy.errors import InvalidInput, UsageError
@@ -33,6 +33,7 @@ class Kind(Enum):
     SECRET = "secret"  # noqa: S105
     URL = "url"
     STATE = "state"
+    NOTIFY = "notify"
     PATH = "path"
 
 
@@ -43,6 +44,7 @@ class Permissions:
     TOKEN: adds to the names that QStash tokens have.
     SECRET, URL: everything is allowed as long as there is no pattern; one pins them.
     STATE: as URL, of a shared state. Where there are patterns for URLs, those of shared states need some too.
+    NOTIFY: as URL, of a webhook; but nothing is allowed as long as there is no pattern.
     PATH: plain paths, relative to the project file, of files and folders that may be named although they are hidden or
     lie elsewhere.
     """
@@ -72,13 +74,11 @@ class Permissions:
     def url(self, url: str) -> bool:
         """Whether a token may be sent to this URL. A pattern is a host, which then needs HTTPS, or a whole origin."""
         wanted = self._of(Kind.URL)
-        if not wanted:
-            return True
-        parts = urlsplit(url.lower())
-        origin = f"{parts.scheme}://{parts.netloc}"
-        secure = parts.scheme == "https"
-        whole, hosts = ([one.lower() for one in wanted if ("://" in one) is is_whole] for is_whole in (True, False))
-        return _matches(origin, (one.rstrip("/") for one in whole)) or (secure and _matches(parts.netloc, hosts))
+        return not wanted or _is_origin_of(url, wanted)
+
+    def notify(self, url: str) -> bool:
+        """Whether notifications may be sent to this URL. A pattern is as for `url`."""
+        return _is_origin_of(url, self._of(Kind.NOTIFY))
 
     def state(self, places: Iterable[str]) -> bool:
         """Whether a shared state may be in these places: the origins (`s3://bucket`, `postgresql://host:port`,
@@ -98,6 +98,14 @@ class Permissions:
 
     def _of(self, kind: Kind) -> tuple[str, ...]:
         return tuple(sorted(pattern for one, pattern in self.patterns if one is kind))
+
+
+def _is_origin_of(url: str, patterns: Iterable[str]) -> bool:
+    parts = urlsplit(url.lower())
+    origin = f"{parts.scheme}://{parts.netloc}"
+    whole, hosts = ([one.lower() for one in patterns if ("://" in one) is is_whole] for is_whole in (True, False))
+    is_secure = parts.scheme == "https"
+    return _matches(origin, (one.rstrip("/") for one in whole)) or (is_secure and _matches(parts.netloc, hosts))
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
@@ -157,7 +165,13 @@ def refuse_state(project: Project, cwd: Path, field: str, *, message: str, hint:
     _refuse(project, cwd, _fields(project, "state", field), message=message, hint=hint)
 
 
-def _fields(project: Project, *name: str) -> Iterator[FieldPath]:
+def refuse_webhook(project: Project, cwd: Path, name: str, *, message: str, hint: str) -> NoReturn:
+    """Refuse a webhook of the project file. Raises: `InvalidInput` with its place."""
+    index = next(index for index, one in enumerate(project.notify) if one.name == name)
+    _refuse(project, cwd, _fields(project, "notify", index, "urlEnv"), message=message, hint=hint)
+
+
+def _fields(project: Project, *name: str | int) -> Iterator[FieldPath]:
     """Where a setting may stand; the environment's own first."""
     yield ("spec", "environments", project.environment, *name)
     yield ("spec", "server", *name)
@@ -181,9 +195,13 @@ def _refuse(project: Project, cwd: Path, fields: Iterator[FieldPath], *, message
 def _found(data: object, field: FieldPath) -> FieldPath | None:
     """The path of a field, or of an entry of a list, that is there."""
     path: FieldPath = ()
-    at = data
+    at: Any = data
     for step in field:
-        if isinstance(at, dict) and step in at:
+        if isinstance(at, dict):
+            is_there = step in at
+        else:
+            is_there = isinstance(at, list) and isinstance(step, int) and step < len(at)
+        if is_there:
             at, path = at[step], (*path, step)
         elif isinstance(at, list) and step in at:
             path = (*path, at.index(step))

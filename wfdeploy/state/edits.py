@@ -16,6 +16,7 @@ from wfdeploy.model.edits import (
     Decide,
     Dismiss,
     DropAttempt,
+    DropMarks,
     Edit,
     EndRollout,
     Expire,
@@ -27,6 +28,8 @@ from wfdeploy.model.edits import (
     PutProgress,
     PutRecord,
     PutTombstone,
+    RaiseNotification,
+    RecordDelivery,
     RecordOutcomes,
     ReleaseRuns,
     Remember,
@@ -39,7 +42,7 @@ from wfdeploy.model.edits import (
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.run import Tally, term
 from wfdeploy.model.state import Attempt, Ended, Record
-from wfdeploy.state import schedules_and_rollouts
+from wfdeploy.state import notifications, schedules_and_rollouts
 from wfdeploy.state.bulk import Bulk, put_history
 from wfdeploy.state.pending_batches import PendingBatches
 from wfdeploy.state.rows import SELECT_RECORDS, record_from_row
@@ -164,6 +167,8 @@ class Editor:
                 )
             case Decide() | PutProgress() | ReleaseRuns() | EndRollout():
                 schedules_and_rollouts.edit(self._connection, edit)
+            case RaiseNotification() | RecordDelivery() | DropMarks():
+                notifications.edit(self._connection, edit)
             case _:
                 assert_never(edit)
 

@@ -1,8 +1,8 @@
 """Export a state as sorted JSON Lines, the same bytes for the same state, and import it.
 
 The first line is the head; then records, attempts, history, tombstones (`burned`), unclaimed runs, group policies,
-schedules and rollouts, each line with its `kind`. The nonce is left out: an imported state is a copy, and must not pass
-for the latest.
+schedules, rollouts and notifications, each line with its `kind`. The nonce is left out: an imported state is a copy,
+and must not pass for the latest.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ from wfdeploy.model.edits import (
     PutGroups,
     PutProgress,
     PutRecord,
+    RaiseNotification,
     ReleaseRuns,
     Remember,
 )
+from wfdeploy.model.notification import Notification, NotificationKind
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Binding
@@ -104,6 +106,13 @@ def export_lines(store: StateReader, *, serial: int | None = None) -> Iterator[s
         yield _line({"kind": "rollout", **_camel({**asdict(progress), "mode": progress.mode.value})})
         for address, fingerprint in sorted(store.members(name).items()):
             yield _line({"kind": "member", "group": name, "address": address, "fingerprint": fingerprint})
+
+    for one in store.notifications():
+        values = {**asdict(one), "kind": "notification", "about": one.kind.value}
+        yield _line(_camel(values))
+    for kind in NotificationKind:
+        for mark in sorted(store.notified(kind)):
+            yield _line({"kind": "notified", "about": kind.value, "mark": mark})
 
 
 def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateStore:
@@ -206,6 +215,16 @@ def _edits(kind: str, row: dict[str, Any], values: dict[str, Any]) -> Iterator[E
             yield PutProgress(RolloutProgress(**{**values, "mode": RolloutMode(values["mode"])}))
         case "member":
             yield ReleaseRuns(row["group"], ((Address(row["address"]), row["fingerprint"]),))
+        case "notification":
+            about, webhooks = NotificationKind(values.pop("about")), tuple(values.pop("webhooks"))
+            yield RaiseNotification(Notification(**values, kind=about, webhooks=webhooks), ())
+        case "notified":
+            yield RaiseNotification(
+                Notification(
+                    id="", kind=NotificationKind(row["about"]), group="", facts="", raised_at_ms=0, webhooks=()
+                ),
+                (row["mark"],),
+            )
         case "group":
             yield PutGroups({row["name"]: OnRemove(row["onRemove"])})
 
@@ -225,6 +244,8 @@ _TABLES = {
     "schedule": "schedules",
     "rollout": "rollouts",
     "member": "rollout_members",
+    "notification": "notifications",
+    "notified": "notified",
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
 from wfdeploy.model.blocking import RolloutProgress
+from wfdeploy.model.notification import NotificationKind
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Ended, Record
@@ -59,6 +60,15 @@ _KINDS: Mapping[str, type | Mapping[str, Any]] = {
     "schedule": {"name": str, "decided": int},
     "rollout": RolloutProgress,
     "member": {"group": str, "address": str, "fingerprint": str},
+    "notification": {
+        "id": str,
+        "about": NotificationKind,
+        "group": str,
+        "facts": str,
+        "raised_at_ms": int,
+        "webhooks": list[str],
+    },
+    "notified": {"about": NotificationKind, "mark": str},
 }
 """By kind of line: the types of its fields, or a class that has them."""
 
@@ -105,7 +115,7 @@ def _check(kind: str, values: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} can't be {value!r:.100}")
         if name == "address" and "/" not in value:
             raise ValueError(f"{value!r:.100} is not an address")
-    for name in ("by", "request"):
+    for name in ("by", "request", "facts"):
         if name in tests and values.get(name) and not _is_json_object(values[name]):
             raise ValueError(f"{name} is not a JSON object in text")
 

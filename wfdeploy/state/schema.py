@@ -10,6 +10,7 @@
 - `tallies` sums up the records of each group, so that a plan skips groups in which nothing changed. They follow
   `records` within each transaction; whoever edits `records` by other means must empty `tallies` too.
 - `schedules`, `rollouts` and `rollout_members` hold how far these are (`schedules_and_rollouts.py`).
+- `notifications` holds those that webhooks still have to get, `notified` what was notified of (`notifications.py`).
 - `history` holds former records; `burned` holds tombstones: used generations that no other row tells; `unclaimed` holds
   the runs that the server listed for this project and that belong to no known address, each with the new address that
   the user confirmed not to be it.
@@ -23,7 +24,7 @@ from itertools import groupby
 
 from wfdeploy.model.address import group_of
 from wfdeploy.model.run import Tally, term
-from wfdeploy.state import VERSION, pending_batches, schedules_and_rollouts
+from wfdeploy.state import VERSION, notifications, pending_batches, schedules_and_rollouts
 from wfdeploy.state.bulk import Texts
 from wfdeploy.state.rows import attempt_from
 
@@ -271,6 +272,11 @@ def _version_11(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE rollouts ADD COLUMN steps TEXT NOT NULL DEFAULT ''")
 
 
+def _version_12(connection: sqlite3.Connection) -> None:
+    for statement in notifications.TABLES:
+        connection.execute(statement)
+
+
 _MIGRATIONS = (
     _version_1,
     _version_2,
@@ -283,6 +289,7 @@ _MIGRATIONS = (
     _version_9,
     _version_10,
     _version_11,
+    _version_12,
 )
 """Element n migrates version n to version n + 1. A released migration never changes."""
 

@@ -18,7 +18,7 @@ from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove, Tally
 from wfdeploy.model.state import Attempt, Binding, Ended, Head, HistoryEntry, Record, RecordKey, Standing
 from wfdeploy.ports import StateStore
-from wfdeploy.state import pending_batches, schedules_and_rollouts
+from wfdeploy.state import notifications, pending_batches, schedules_and_rollouts
 from wfdeploy.state.database import begin, create_file, elsewhere, fold_log, open_file, translated
 from wfdeploy.state.rows import (
     ATTEMPT_COLUMNS,
@@ -39,6 +39,7 @@ _IN_STATE = f"d.run_state = ? AND d.{INDEXED_BY_STATE}"
 if TYPE_CHECKING:
     from wfdeploy.model.blocking import RolloutProgress
     from wfdeploy.model.edits import Edit
+    from wfdeploy.model.notification import Notification, NotificationKind
     from wfdeploy.state.edits import Editor
 
 _SELECT_KEYS = "SELECT address, fingerprint, generation, workflow_run_id, delivery FROM records"
@@ -186,6 +187,14 @@ class SqliteStore(StateStore):
     def members(self, group: str) -> Mapping[Address, str]:
         with translated(self._name):
             return schedules_and_rollouts.members(self._connection, group)
+
+    def notifications(self) -> Sequence[Notification]:
+        with translated(self._name):
+            return notifications.pending(self._connection)
+
+    def notified(self, kind: NotificationKind) -> Collection[str]:
+        with translated(self._name):
+            return notifications.marks(self._connection, kind)
 
     def attempts(self, within: Sequence[Span] | None = None) -> Iterator[Attempt]:
         with translated(self._name):

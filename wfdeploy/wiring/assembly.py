@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wfdeploy.errors import UsageError
@@ -17,7 +18,7 @@ from wfdeploy.workspace import Workspace
 
 if TYPE_CHECKING:
     from wfdeploy.model.project import Target
-    from wfdeploy.ports import Clock, Listener, Permit, RunGateway, StateBackend
+    from wfdeploy.ports import Clock, Listener, Permit, RunGateway, StateBackend, Webhooks
 
 
 class Reporter(Protocol):
@@ -99,6 +100,7 @@ def workspace(
             environ=settings.environ,
             state_backend=backend,
             gateway=gateway,
+            webhooks=partial(_webhooks, settings) if target.project.notify else None,
             encoder=encoder,
             stdin=lambda: _read_stdin(settings),
             cwd=settings.cwd,
@@ -186,6 +188,12 @@ def _gateway(
         listener=listener,
         permit=permit,
     )
+
+
+def _webhooks(settings: Settings) -> tuple[Callable[[], Webhooks], Collection[str]]:
+    from wfdeploy.wiring.webhooks import webhooks_of
+
+    return webhooks_of(settings)
 
 
 def _read_stdin(settings: Settings) -> bytes:

@@ -47,6 +47,8 @@ class Settings:
     """Standard input was read for the token, so nothing else can be read from it."""
     by_cache: Path | None = None
     """The folder of the user's state, where a cached project file may have been used."""
+    permissions: Permissions
+    """What the operator allows."""
     ignored: tuple[str, str] | None = None
     """A message and a hint about a variable that names another server and doesn't count."""
 
@@ -62,8 +64,9 @@ def as_typed(path: str, cwd: Path) -> str:
 
 
 def secret_values(target: Target, environ: Mapping[str, str]) -> Collection[str]:
-    """The token and the values of the project's secrets: what must never be shown."""
-    secrets = (environ.get(name) for name in target.project.secrets)
+    """The token, the URLs of webhooks and the values of the project's secrets: what must never be shown."""
+    project = target.project
+    secrets = (environ.get(name) for name in (*project.secrets, *(one.url_env for one in project.notify)))
     return [value for value in (target.token, *secrets) if value]
 
 
@@ -127,6 +130,7 @@ def resolve(
         cwd=cwd,
         stdin_taken=options.token_file == "-",  # noqa: S105 (a file name)
         by_cache=folder,
+        permissions=permissions,
         ignored=endpoint.ignored,
     )
 

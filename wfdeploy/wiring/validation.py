@@ -6,27 +6,34 @@ A use case that has no workspace: it needs no state and no server, and continues
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
+from wfdeploy.documents.positions import diagnose
 from wfdeploy.documents.structure import MAX_HELD, Documents
 from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests.manifests import Checked, check
 from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.document import Finding, dotted
 from wfdeploy.model.event import Event, Notice
 from wfdeploy.model.options import TargetOptions
-from wfdeploy.model.project import LOCAL
+from wfdeploy.model.project import LOCAL, Project
 from wfdeploy.model.run import DesiredGroup
 from wfdeploy.ports import Listener
-from wfdeploy.project.document import presumed_project
+from wfdeploy.project.document import presumed_project, project_document
 from wfdeploy.project.file import locate_project_file
 from wfdeploy.project.permissions import VARIABLE
 from wfdeploy.wiring.assembly import read_stdin
 from wfdeploy.wiring.embedded import local_variables
 from wfdeploy.wiring.settings import resolve
+
+if TYPE_CHECKING:
+    from wfdeploy.manifests.expand.expressions import ExpressionError
+    from wfdeploy.model.document import FieldPath
 
 
 def problems(
@@ -148,8 +155,41 @@ def _by_environment(
             names = ", ".join(f"'{name}'" for name in where)
             diagnostic = replace(diagnostic, message=f"{diagnostic.message} (in environment {names})")  # noqa: PLW2901
         diagnostics.append(diagnostic)
+    diagnostics += _template_problems(named.target.project, cwd)
     files = frozenset[str]().union(*(one.files for one in all_))
     groups: dict[str, DesiredGroup] = {}
     for one in sorted(all_, key=lambda checked: checked.runs):
         groups |= one.groups
     return Checked(tuple(diagnostics), files, groups, max(one.runs for one in all_))
+
+
+def _template_problems(project: Project, cwd: Path) -> Sequence[Diagnostic]:
+    """What is wrong with the bodies of webhooks, in all environments."""
+    if project.file is None:
+        return ()
+    document = project_document(project.file, cwd=cwd)
+    spec: Mapping[str, Any] = cast("Mapping[str, Any]", document.data).get("spec", {})
+    holders: dict[FieldPath, Mapping[str, Any]] = {("spec",): spec}
+    holders |= {("spec", "environments", name): one or {} for name, one in spec.get("environments", {}).items()}
+    findings = [
+        Finding(
+            document=document,
+            path=at,
+            code=error.code,
+            message=error.message,
+            address=dotted(at),
+            hint=error.hint,
+            needle=error.source,
+        )
+        for path, holder in holders.items()
+        for index, webhook in enumerate(holder.get("notify", ()))
+        for at, error in _problems_of(webhook.get("body"), (*path, "notify", index, "body"))
+    ]
+    return diagnose(findings)
+
+
+def _problems_of(template: object, path: FieldPath) -> Iterator[tuple[FieldPath, ExpressionError]]:
+    if template is not None:
+        from wfdeploy.operations.notification_body import problems_of
+
+        yield from problems_of(template, path)

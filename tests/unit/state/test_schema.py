@@ -20,6 +20,12 @@ OPEN = attempt("g/c")._replace(
 )
 
 
+def without_notifications(connection: sqlite3.Connection) -> None:
+    """As before version 12."""
+    for table in ("notifications", "notified"):
+        connection.execute(f"DROP TABLE {table}")
+
+
 def as_version_5(connection: sqlite3.Connection) -> None:
     """What an older wfdeploy left: the details found by their address, each with its whole request."""
     connection.execute(
@@ -54,6 +60,7 @@ def as_version_5(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE records DROP COLUMN details_id")
     connection.execute("ALTER TABLE unclaimed DROP COLUMN dismissed_for")
     connection.execute("ALTER TABLE rollouts DROP COLUMN steps")
+    without_notifications(connection)
     connection.execute("PRAGMA user_version = 5")
 
 
@@ -64,6 +71,7 @@ def test_that_another_runner_was_seen_gets_a_time(path: Path) -> None:
     connection.execute("INSERT INTO head VALUES ('shared', 1)")
     connection.execute("ALTER TABLE unclaimed DROP COLUMN dismissed_for")
     connection.execute("ALTER TABLE rollouts DROP COLUMN steps")
+    without_notifications(connection)
     connection.execute("PRAGMA user_version = 6")
     connection.commit()
     connection.close()
@@ -76,6 +84,7 @@ def test_when_attempts_ended_is_forgotten_where_this_machines_clock_told_it(path
         store.commit([PutAttempt(OPEN._replace(ended_at_ms=7))])
     connection = sqlite3.connect(path)
     connection.execute("ALTER TABLE rollouts DROP COLUMN steps")
+    without_notifications(connection)
     connection.execute("PRAGMA user_version = 8")
     connection.commit()
     connection.close()

@@ -17,6 +17,7 @@ from wfdeploy.model.edits import (
     Decide,
     Dismiss,
     DropAttempt,
+    DropMarks,
     Edit,
     EndRollout,
     Expire,
@@ -28,6 +29,8 @@ from wfdeploy.model.edits import (
     PutProgress,
     PutRecord,
     PutTombstone,
+    RaiseNotification,
+    RecordDelivery,
     RecordOutcomes,
     ReleaseRuns,
     Remember,
@@ -36,6 +39,7 @@ from wfdeploy.model.edits import (
     Rewrite,
     SetHead,
 )
+from wfdeploy.model.notification import Notification, NotificationKind
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record
@@ -59,9 +63,13 @@ _PLAIN: Mapping[str, type[Any]] = {
         SetHead,
         Decide,
         EndRollout,
+        RecordDelivery,
     )
 }
 """The kinds whose fields are JSON values as they are."""
+
+NEWER: Mapping[str, int] = {"RaiseNotification": 2, "RecordDelivery": 2, "DropMarks": 2}
+"""By kind: the version of what edits mean since which it is known, where that isn't the first."""
 
 _REQUEST, _SHARED, _TRIES, _BY, _STATUS = map(Attempt._fields.index, ("request", "shared", "tries", "by", "status"))
 _REST = tuple(Attempt._field_defaults[name] for name in Attempt._fields[_STATUS:])
@@ -107,6 +115,13 @@ def _encode(edit: Edit, *, is_settled: bool) -> list[Any]:
             return [name, *values]
         case ReleaseRuns(group, runs):
             return [name, group, [list(run) for run in runs]]
+        case RaiseNotification(one, marks):
+            return [
+                *(name, one.id, one.kind.value, one.group, one.facts, one.raised_at_ms),
+                *(list(one.webhooks), list(marks)),
+            ]
+        case DropMarks(kind, marks):
+            return [name, kind.value, list(marks)]
         case _:
             return [name, *(getattr(edit, field.name) for field in fields(edit))]
 
@@ -171,6 +186,20 @@ def _decode(name: str, rest: list[Any], intents_of: IntentsOf) -> Edit:
         case "ReleaseRuns":
             group, runs = rest
             return ReleaseRuns(group, tuple((Address(address), fingerprint) for address, fingerprint in runs))
+        case "RaiseNotification":
+            id_, kind, group, facts, raised_at_ms, webhooks, marks = rest
+            notification = Notification(
+                id=id_,
+                kind=NotificationKind(kind),
+                group=group,
+                facts=facts,
+                raised_at_ms=raised_at_ms,
+                webhooks=tuple(webhooks),
+            )
+            return RaiseNotification(notification, tuple(marks))
+        case "DropMarks":
+            kind, marks = rest
+            return DropMarks(NotificationKind(kind), tuple(marks))
     raise ValueError(f"the kind of edit {name!r:.100} is not known")
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-SEMANTICS: Final = 1
-"""The version of what edits mean. A reader refuses a newer one: it would make other rows of the same entry."""
+SEMANTICS: Final = 2
+"""The version of what edits mean. A reader refuses a newer one: it would make other rows of the same entry. An entry
+says the oldest that knows all of its edits, so that older readers follow as long as they can."""
 
 _FORMAT: Final = b"wfdeploy-log-1\n"
 _MOST_BYTES: Final = 512 * 1024 * 1024
@@ -46,6 +47,9 @@ class Entry:
     at_ms: int
     """When (the writer's clock, Unix ms). Edits that need a time take this one, so every replica gets the same rows."""
 
+    semantics: int = 1
+    """The version of what edits mean that is needed to read it."""
+
     precedes_request: bool = False
     """Whether a request to the server follows that relies on it."""
 
@@ -61,7 +65,7 @@ class Entry:
     def to_bytes(self) -> bytes:
         """The entry as it is stored."""
         content = {
-            "semantics": SEMANTICS,
+            "semantics": self.semantics,
             "serial": self.serial,
             "before": self.before,
             "kind": self.kind.value,
@@ -97,6 +101,7 @@ class Entry:
                 kind=EntryKind(content["kind"]),
                 writer=content["writer"],
                 at_ms=content["at"],
+                semantics=content["semantics"],
                 precedes_request=content["request"],
                 rows=content["rows"],
                 edits=content["edits"],

@@ -19,7 +19,7 @@ from wfdeploy.model.state import Binding
 from wfdeploy.state.database import connect, create_file, translated
 from wfdeploy.state.edits import Editor
 from wfdeploy.state.moved import MoveMark, read_mark, write_mark
-from wfdeploy.state.shared.edits_codec import decode, encode
+from wfdeploy.state.shared.edits_codec import NEWER, decode, encode
 from wfdeploy.state.shared.entries import SEMANTICS, Entry, EntryKind, NewerSemantics
 from wfdeploy.state.sqlite_store import SqliteStore
 
@@ -128,15 +128,17 @@ class Replica(SqliteStore):
                 if self._connection.total_changes == changes and not precedes_request and kind is EntryKind.COMMIT:
                     self._staged = None
                     return
+                encoded = encode(edits, editor.take_settled())
                 data = Entry(
                     serial=serial + 1,
+                    semantics=max((NEWER.get(each[0], 1) for each in encoded), default=1),
                     before=before,
                     kind=kind,
                     writer=self._appender.writer,
                     at_ms=self._at_ms,
                     precedes_request=precedes_request,
                     rows=_rows_digest(self._sum),
-                    edits=encode(edits, editor.take_settled()),
+                    edits=encoded,
                     facts=None if mark is None else mark.to_json(),
                 ).to_bytes()
                 editor.renumber(edits, digest_of(data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from wfdeploy.model.edits import (
     Claim,
     Decide,
     Dismiss,
+    DropMarks,
     Edit,
     EndRollout,
     Expire,
@@ -29,12 +31,15 @@ from wfdeploy.model.edits import (
     PutProgress,
     PutRecord,
     PutTombstone,
+    RaiseNotification,
+    RecordDelivery,
     RecordOutcomes,
     ReleaseRuns,
     Remember,
     RenameGroup,
     SetHead,
 )
+from wfdeploy.model.notification import Notification, NotificationKind
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.shared_log import digest_of
@@ -42,6 +47,10 @@ from wfdeploy.model.state import Origin
 from wfdeploy.state.export import export_lines
 from wfdeploy.state.shared.entries import Entry
 from wfdeploy.state.shared.replica import Replica
+
+NOTIFICATION = Notification(
+    id="a1", kind=NotificationKind.DRIFT, group="g", facts='{"n":"é"}', raised_at_ms=5, webhooks=("ops", "pager")
+)
 
 OTHERS: st.SearchStrategy[Edit] = copied(
     st.sampled_from(
@@ -61,6 +70,10 @@ OTHERS: st.SearchStrategy[Edit] = copied(
             RenameGroup("g", "h"),
             SetHead(5, foreign_ms=6, held_back="x"),
             SetHead(),
+            RaiseNotification(NOTIFICATION, ("m1", "m2")),
+            RaiseNotification(replace(NOTIFICATION, id="b2", webhooks=()), ()),
+            RecordDelivery("a1", "ops"),
+            DropMarks(NotificationKind.DRIFT, ("m1",)),
         ]
     )
 )
@@ -164,6 +177,19 @@ def test_a_replica_does_not_follow_another_log(folder: Folder) -> None:
         other.replica(path)
 
 
+def test_an_entry_says_the_oldest_version_that_can_read_it(folder: Folder) -> None:
+    log = MemoryLog(BINDING)
+    with writing(log, folder.new()) as store:
+        store.commit([PutRecord(record("g/a"))])
+        store.commit([RecordDelivery("a1", "ops"), RaiseNotification(NOTIFICATION, ("m1",)), Decide("g", 1)])
+        store.commit([Decide("g", 2)])
+    assert [Entry.from_bytes(data).semantics for data in log.entries] == [1, 1, 2, 1]
+    newer = replace(Entry.from_bytes(log.entries[2]), semantics=3)
+    log.entries[2] = newer.to_bytes()
+    with pytest.raises(StateUnusable, match="written by a newer wfdeploy"):
+        log.replica(folder.new())
+
+
 def test_an_entry_that_leaves_other_rows_is_refused(folder: Folder) -> None:
     log = MemoryLog(BINDING)
     with writing(log, folder.new()) as store:
@@ -187,7 +213,16 @@ def test_a_damaged_entry_is_refused(folder: Folder, damage: bytes) -> None:
 
 @pytest.mark.parametrize(
     "edits",
-    [[["Nonsense"]], [[]], [["Forget"]], [["RecordOutcomes", [1], "triggered", 5, "g/a"]], [["PutRecord", 1]], [5]],
+    [
+        [["Nonsense"]],
+        [[]],
+        [["Forget"]],
+        [["RecordOutcomes", [1], "triggered", 5, "g/a"]],
+        [["PutRecord", 1]],
+        [5],
+        [["RaiseNotification", "a", "nothing", "g", "{}", 5, ["ops"], []]],
+        [["DropMarks", "drift", 5]],
+    ],
 )
 def test_edits_that_cannot_be_read_are_damage(folder: Folder, edits: list[list[object]]) -> None:
     log = MemoryLog(BINDING)

@@ -1,0 +1,1 @@
+"""Deliver notifications to webhooks, over HTTP."""
