@@ -9,7 +9,9 @@ import contextlib
 import select
 import socket
 import threading
+import time
 from collections import Counter
+from collections.abc import Callable
 from enum import Enum
 from typing import Self
 
@@ -22,6 +24,7 @@ class Cut(Enum):
     MIDDLE = "cut in the middle of the answer: the server acted"
     SILENT = "the answer is held back until the client gives up: the server acted"
     LATE = "cut at once, and passed on when the test says so: the server acts later"
+    SLOW = "passed on after a while, and nothing is cut"
 
 
 class CuttingRelay:
@@ -37,6 +40,9 @@ class CuttingRelay:
         self._sockets: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self.done: Counter[Cut] = Counter()
+        self.choose: Callable[[bytes], Cut | None] = lambda _: None
+        """Asked for each piece that comes from a client, where nothing is planned."""
+        self.slow_s = 0.2
 
     def __enter__(self) -> Self:
         self._threads[0].start()
@@ -59,11 +65,12 @@ class CuttingRelay:
 
     def deliver(self) -> None:
         """Pass on what is late, and wait until the server has answered it."""
-        for server, data in self._late:
-            server.sendall(data)
-            server.settimeout(10)
-            assert server.recv(65536)
-        self._late.clear()
+        while self._late:
+            server, data = self._late.pop()
+            with contextlib.suppress(OSError):  # a goodbye has no answer
+                server.sendall(data)
+                server.settimeout(10)
+                server.recv(65536)
 
     def _accept(self) -> None:
         while True:
@@ -96,7 +103,10 @@ class CuttingRelay:
                     if not data:
                         break
                     seen = (seen + data)[-70_000:]
-                    kind = self._next(seen)
+                    kind = self._next(seen, data)
+                    if kind is Cut.SLOW:
+                        time.sleep(self.slow_s)
+                        kind = None
                     if kind is Cut.LATE:
                         self._late.append((server, data))
                         _shut(client)
@@ -108,14 +118,17 @@ class CuttingRelay:
         _shut(server)
         _shut(client)
 
-    def _next(self, seen: bytes) -> Cut | None:
+    def _next(self, seen: bytes, data: bytes) -> Cut | None:
         with self._guard:
             for index, (wanted, cut) in enumerate(self._planned):
                 if wanted in seen:
                     del self._planned[index]
                     self.done[cut] += 1
                     return cut
-        return None
+            chosen = self.choose(data)
+            if chosen is not None:
+                self.done[chosen] += 1
+            return chosen
 
 
 def _cut(kind: Cut, client: socket.socket, server: socket.socket, data: bytes) -> None:

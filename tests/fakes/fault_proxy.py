@@ -35,6 +35,8 @@ class Fault(Enum):
     GARBLE_ANSWER = "forwarded, the answer's body garbled"
     CUT_ANSWER = "forwarded, the answer's body cut short, its length corrected"
     BAD_GATEWAY = "forwarded, then 502 with a page of HTML"
+    ANSWER_TWICE = "forwarded, and the answer given twice"
+    TWICE = "forwarded twice, and the second answer given"
 
 
 ACTED = frozenset(
@@ -47,6 +49,8 @@ ACTED = frozenset(
         Fault.GARBLE_ANSWER,
         Fault.CUT_ANSWER,
         Fault.BAD_GATEWAY,
+        Fault.ANSWER_TWICE,
+        Fault.TWICE,
     }
 )
 
@@ -115,11 +119,15 @@ class FaultProxy(LoopThread):
     async def _carry_out(
         self, fault: Fault, request: RawRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        if fault is Fault.TWICE:
+            await self._forward(request)
         answer = await self._forward(request) if fault in ACTED else b""
         head, _, body = answer.partition(b"\r\n\r\n")
         match fault:
-            case Fault.PASS:
+            case Fault.PASS | Fault.TWICE:
                 writer.write(answer)
+            case Fault.ANSWER_TWICE:
+                writer.write(answer * 2)
             case Fault.DELAY:
                 await asyncio.sleep(self._delay_s)
                 writer.write(answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import secrets
 import time
@@ -155,6 +156,18 @@ def test_a_read_is_tried_again(pair: tuple[LogBackend, LogBackend], relay: Cutti
     relay.plan(key, *[Cut.BEFORE] * 50)
     with pytest.raises(StateUnreachable):
         DecidedLog(over_relay).read_entry(0, within_s=0.5)
+
+
+def test_a_snapshot_whose_last_answer_was_lost_leaves_nothing_open(
+    pair: tuple[LogBackend, LogBackend], relay: CuttingRelay
+) -> None:
+    """Whatever is left open warns when it is collected, and warnings are errors."""
+    over_relay, direct = pair
+    direct.create_snapshot(1, io.BytesIO(b"snapshot"))
+    relay.plan(b"CLOSE" if direct.name.startswith("postgresql") else b"000000000001", Cut.BEFORE)
+    with pytest.raises(StateUnreachable):
+        over_relay.read_snapshot(1, io.BytesIO())
+    gc.collect()
 
 
 def test_a_silent_server_is_given_up(pair: tuple[LogBackend, LogBackend], relay: CuttingRelay) -> None:

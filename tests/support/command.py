@@ -21,6 +21,7 @@ from typing import IO, Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEARD = "[heard a signal]"
 DYING = REPOSITORY / "tests" / "support" / "dying_process.py"
+SHORT_LEASE = REPOSITORY / "tests" / "support" / "short_lease.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,8 @@ class Child:
 
 @dataclass
 class Checkout:
-    """A project directory as a user has it. `url` and `token`: where its commands go."""
+    """A project directory as a user has it. `url` and `token`: where its commands go. `lease_s`: how long its commands'
+    leases of a shared state live, instead of the two minutes."""
 
     root: Path
     url: str
@@ -117,6 +119,7 @@ class Checkout:
     server: dict[str, Any] = field(default_factory=lambda: {"logLag": 0})
     environ: dict[str, str] = field(default_factory=dict)
     spec: dict[str, Any] = field(default_factory=dict)
+    lease_s: float | None = None
 
     def __post_init__(self) -> None:
         (self.root / "manifests").mkdir(parents=True, exist_ok=True)
@@ -157,10 +160,14 @@ class Checkout:
     ) -> Child:
         """Start a command. `die`: where the process shall kill itself (tests/support/dying_process.py); "never" is
         a place too, and such a process says when it heard a signal."""
-        run = [str(DYING)] if die is not None else ["-m", "wfdeploy"]
+        run = ["-m", "wfdeploy"]
         environ = self._environ()
         if die is not None:
+            run = [str(DYING)]
             environ["DIE_AT"] = die
+        elif self.lease_s is not None:
+            run = [str(SHORT_LEASE)]
+            environ["SHORT_LEASE"] = str(self.lease_s)
         return Child(
             subprocess.Popen(
                 [sys.executable, "-W", "error", *run, *arguments],

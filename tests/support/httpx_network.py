@@ -24,7 +24,7 @@ class HttpxNetwork:
         timeouts: Timeouts,
         *,
         max_bytes: int,
-        before_first_byte: Callable[[], object] | None = None,
+        before_first_byte: Callable[[], float] | None = None,
     ) -> RawAnswer:
         if before_first_byte is not None:
             before_first_byte()

@@ -2,7 +2,7 @@
 
 By default a kernel keeps sending a socket's queue after the socket is closed or its process killed, so a stalled path
 may deliver a request minutes after it was given up. With a linger time of zero the kernel drops the queue and sends a
-reset instead.
+reset instead. It also goes on for a process that is stopped, and can give up nothing: that is what `limit_unsent` ends.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Connection(asyncio.Protocol):
         self._writing_paused = False
         self._has_ended = False  # no more data arrives
         self._is_all_said = False  # a whole answer arrived, and the kernel's queue is empty
+        self._limit_ms = 0
         self.is_reusable = False
         self.idle_since = 0.0
         self.closed: asyncio.Future[None] = self._loop.create_future()
@@ -101,6 +102,14 @@ class Connection(asyncio.Protocol):
     def drop_unsent(self) -> None:
         """Drop unsent bytes when the connection or the process ends. Raises: `OSError`."""
         drop_unsent(self._socket)
+
+    def limit_unsent(self, seconds: float | None) -> None:
+        """From now on, have the kernel break the connection when the far end takes nothing for so long; None: no limit.
+        Does nothing where the system knows no such limit (it is Linux's). Raises: `OSError`."""
+        limit_ms = 0 if seconds is None else min(max(1, int(1000 * seconds)), _LONGEST_LIMIT_MS)
+        if limit_ms != self._limit_ms and hasattr(socket, "TCP_USER_TIMEOUT"):
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit_ms)
+            self._limit_ms = limit_ms
 
     async def secure(self, tls: ssl.SSLContext, host: str) -> None:
         """Switch to TLS, with the server behind a proxy's tunnel. Raises: `OSError`."""
@@ -192,6 +201,8 @@ class Connection(asyncio.Protocol):
 if sys.platform == "linux":
     import fcntl
     import termios
+
+_LONGEST_LIMIT_MS = 24 * 3600 * 1000
 
 _FORMAT = "hh" if os.name == "nt" else "ii"
 _DROP = struct.pack(_FORMAT, 1, 0)

@@ -90,11 +90,12 @@ class Pool:
         *,
         max_bytes: int,
         bodiless: bool = False,
-        before_first_byte: Callable[[], object] | None = None,
+        before_first_byte: Callable[[], float] | None = None,
     ) -> RawAnswer:
         """Send a request once and read its answer; see `Connection.exchange`. Raises: httpx's errors.
 
-        `before_first_byte`: called once the connection stands. What it raises, this raises, and nothing has left.
+        `before_first_byte`: called once the connection stands. Returns for how many seconds the kernel may hold what
+        the server doesn't take, whatever becomes of this process. What it raises, this raises, and nothing has left.
         """
         if self._slots.locked():
             await self._wait_for_slot(timeouts.pool)
@@ -103,8 +104,12 @@ class Pool:
         connection: Connection | None = None
         try:
             connection = self._reusable(origin) or await self._connected(origin, timeouts.connect)
-            if before_first_byte is not None:
-                before_first_byte()
+            held_s = None if before_first_byte is None else before_first_byte()
+            try:
+                connection.limit_unsent(held_s)
+            except OSError as fault:
+                connection.close()
+                raise httpx.ConnectError(str(fault)) from fault
             return await connection.exchange(request, timeouts, max_bytes=max_bytes, bodiless=bodiless)
         finally:
             try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -200,11 +201,13 @@ class PostgresLog:
         query = self._sql("SELECT content FROM {schema}.snapshots WHERE log = %s AND number = %s ORDER BY piece")
         found = False
         with (
+            ExitStack() as afterwards,
             self.connections.one("read") as connection,
             connection.transaction(),
             # One statement, so that a snapshot that is deleted meanwhile is still read whole.
             connection.cursor("snapshot") as cursor,
         ):
+            afterwards.callback(cursor.close)  # its own attempt is not finished where the connection breaks
             cursor.itersize = 1
             cursor.execute(query, (self.prefix, number))
             for (content,) in cursor:

@@ -50,7 +50,7 @@ class Connections(Protocol):
         timeouts: Timeouts,
         *,
         max_bytes: int,
-        before_first_byte: Callable[[], object] | None = None,
+        before_first_byte: Callable[[], float] | None = None,
     ) -> RawAnswer: ...
 
     async def aclose(self) -> None: ...

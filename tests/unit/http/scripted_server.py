@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from wfdeploy.http.connection import Timeouts
 from wfdeploy.http.message import RawAnswer
@@ -84,13 +84,34 @@ def pool(*, connections: int = 4, idle_s: float = 60.0, proxy: Proxy | None = No
     return Pool(connections=connections, idle_s=idle_s, tls=no_tls, proxy=proxy)
 
 
-async def ask(connections: Pool, server: Server, request: bytes = REQUEST, **timeouts: float) -> RawAnswer:
+async def ask(
+    connections: Pool,
+    server: Server,
+    request: bytes = REQUEST,
+    *,
+    before_first_byte: Callable[[], float] | None = None,
+    **timeouts: float,
+) -> RawAnswer:
     limits: dict[str, Any] = {"connect": 10.0, "read": 10.0, "write": 10.0, "pool": 10.0, **timeouts}
-    return await connections.exchange(server.origin, request, Timeouts(**limits), max_bytes=1000)
+    return await connections.exchange(
+        server.origin, request, Timeouts(**limits), max_bytes=1000, before_first_byte=before_first_byte
+    )
 
 
 def silent() -> Serve:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         pass
+
+    return serve
+
+
+def deaf(until: asyncio.Event) -> Serve:
+    """Reads nothing until then."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        transport = cast("asyncio.Transport", writer.transport)
+        transport.pause_reading()
+        await until.wait()
+        transport.resume_reading()
 
     return serve

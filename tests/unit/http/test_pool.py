@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 
 import httpx
 import pytest
 
-from tests.unit.http.scripted_server import Server, ask, pool, silent
+from tests.unit.http.scripted_server import LARGE, Server, ask, deaf, pool, silent
 from wfdeploy.http.pool import HttpOrigin, Proxy
 
 CLOSES = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
@@ -131,3 +132,35 @@ def test_proxies() -> None:
     for bad in ("ftp://proxy.test", "http://", "socks5://proxy.test", "http://proxy.test:port"):
         with pytest.raises((ValueError, httpx.InvalidURL)):
             Proxy.of(bad)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel knows no such limit")
+def test_what_the_server_does_not_take_in_time_is_dropped_by_the_kernel() -> None:
+    """Also while the process is stopped: nothing but the kernel ends this exchange."""
+
+    async def main() -> None:
+        dropped = asyncio.Event()
+        async with Server(serve=deaf(dropped), receive_buffer=2048) as server:
+            connections = pool()
+            with pytest.raises(httpx.ReadError, match="timed out"):
+                await ask(connections, server, request=LARGE * 50, before_first_byte=lambda: 0.2)
+            await connections.aclose()
+            dropped.set()
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel knows no such limit")
+def test_the_kernels_limit_is_that_of_the_request() -> None:
+    async def main() -> None:
+        async with Server() as server:
+            connections = pool()
+            for limit, expected_ms in ((lambda: 60.0, 60_000), (lambda: 1e-4, 1), (None, 0), (lambda: 1e9, 86_400_000)):
+                await ask(connections, server, before_first_byte=limit)
+                (connection,) = connections._open
+                sock = connection._socket
+                assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == expected_ms
+            assert server.connections == 1
+            await connections.aclose()
+
+    asyncio.run(main())
