@@ -264,7 +264,7 @@ class _Apply:
 
         session = Session(
             connection=self.gateway,
-            journal=Journal(store),
+            journal=Journal(store, gathers=workspace.state_backend.is_shared),
             clock=workspace.clock,
             time=self.time,
             patience=self.patience,

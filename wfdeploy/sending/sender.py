@@ -75,6 +75,8 @@ class Sender:
         self._accepted = 0
         self._lost_in_a_row = 0
         self._refusals: Counter[str] = Counter()
+        self._uncommitted = 0  # batches that wait for the journal
+        self._room = asyncio.Event()  # another batch may be begun
 
     async def run(self, requests: Iterator[OutgoingRequest]) -> None:
         """Send until nothing is left or there is a reason to halt. What was not begun stays in the iterator, and in
@@ -86,38 +88,48 @@ class Sender:
         ahead: deque[OutgoingRequest] = deque()
         batches = pack(requests, max_items=self._limits.max_items, max_bytes=self._limits.max_bytes, ahead=ahead)
         begun: set[asyncio.Task[None]] = set()
-        ended = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            try:
+                await self._begin_all(batches, begun, group)
+            finally:
+                self._session.journal.expect_more(is_coming=False)
+        self._outcomes.put_back(ahead)
 
+    async def _begin_all(
+        self, batches: Iterator[Batch], begun: set[asyncio.Task[None]], group: asyncio.TaskGroup
+    ) -> None:
         def end(task: asyncio.Task[None]) -> None:
             begun.discard(task)
-            ended.set()
+            self._room.set()
 
-        async with asyncio.TaskGroup() as group:
-            while not self._session.halted:
-                # The window bounds what is on its way; beside that, as many again may be on their way to the disk.
-                if len(begun) >= 2 * self._window.limit:
-                    ended.clear()
-                    await ended.wait()
-                    continue
-                try:
-                    batch = next(batches, None)
-                except WfdeployError as error:
-                    # A request can't be made: a manifest was edited meanwhile, or its cache was wrong.
-                    self._outcomes.break_off(error)
-                    return
-                if batch is None:
-                    return
-                task = group.create_task(self._deliver(batch))
-                begun.add(task)
-                task.add_done_callback(end)
-                await asyncio.sleep(0)  # lets batches in flight proceed before the next one is encoded
-        self._outcomes.put_back(ahead)
+        journal = self._session.journal
+        while not self._session.halted:
+            # The window bounds what is on its way; as many again may wait for a place. Those that wait for the journal
+            # come on top where its transactions are dear: the slower it is, the more of them share one.
+            if len(begun) - min(self._uncommitted, journal.ahead) >= 2 * self._window.limit:
+                journal.expect_more(is_coming=False)
+                self._room.clear()
+                await self._room.wait()
+                continue
+            journal.expect_more(is_coming=True)
+            try:
+                batch = next(batches, None)
+            except WfdeployError as error:
+                # A request can't be made: a manifest was edited meanwhile, or its cache was wrong.
+                self._outcomes.break_off(error)
+                return
+            if batch is None:
+                return
+            task = group.create_task(self._deliver(batch))
+            begun.add(task)
+            task.add_done_callback(end)
+            await asyncio.sleep(0)  # lets batches in flight proceed before the next one is encoded
 
     async def _deliver(self, batch: Batch) -> None:
         try:
             now_ms = self._session.clock.now_ms()
             intents = Intend([request.intent(now_ms) for request in batch])
-            await self._session.journal.commit([intents], precedes_request=True)
+            await self._commit(intents, precedes_request=True, size=sum(len(one.item.encoded) for one in batch))
             await self._post(batch)
         except StateUnusable as error:
             # Whatever was sent has its intent on disk, and the next command looks it up.
@@ -230,7 +242,7 @@ class Sender:
         """Record the outcome of each run, and return the requests that the server puts off."""
         created = [reply.created_at_ms for reply in replies if type(reply) is Taken and not reply.deduplicated]
         if len(created) == len(batch):  # nearly always
-            await self._session.journal.commit([self._accept(batch, created, Origin.TRIGGERED)])
+            await self._commit(self._accept(batch, created, Origin.TRIGGERED))
             self._report_taken(batch, created, Outcome.TRIGGERED)
             return []
         edits: list[Edit] = []
@@ -281,6 +293,15 @@ class Sender:
             self._outcomes.report_refusal(request, error)
         return later
 
+    async def _commit(self, edit: Edit, *, precedes_request: bool = False, size: int = 0) -> None:
+        """Commit what every batch has, together with that of others."""
+        self._uncommitted += 1
+        self._room.set()
+        try:
+            await self._session.journal.commit([edit], precedes_request=precedes_request, may_gather=True, size=size)
+        finally:
+            self._uncommitted -= 1
+
     def _accept(self, taken: Batch, created: list[int | None], origin: Origin) -> RecordOutcomes:
         self._accepted += len(taken)
         return RecordOutcomes([request.attempt for request in taken], created, origin, self._session.clock.now_ms())
@@ -302,10 +323,10 @@ class Sender:
                 )
 
     async def _lose(self, batch: Batch, reason: str, began: float) -> None:
-        await self._session.lose(batch, reason, began)
         self._lost_in_a_row += 1
         if self._lost_in_a_row >= LOST_IN_A_ROW:
             self._outcomes.stop(f"the server's answers are lost: {reason}", final=False)
+        await self._session.lose(batch, reason, began)
 
     async def _withdraw(self, batch: Batch) -> None:
         await self._session.journal.commit([request.withdrawn(self._session.time) for request in batch])

@@ -136,10 +136,10 @@ class Session:
     async def lose(self, requests: Sequence[OutgoingRequest], reason: str, began: float) -> None:
         """Record that the answer to these requests is lost; they went out together at `began` (monotonic). Too much
         time lost is a reason to halt."""
+        if not self.patience.use(began):  # first of all: others are ready to leave
+            self.outcomes.stop(f"the server's answers are lost: {reason}", "give it more time with --timeout")
         await self.journal.commit([request.unknown(self.time, reason) for request in requests])
         self.outcomes.lost.extend(requests)
-        if not self.patience.use(began):
-            self.outcomes.stop(f"the server's answers are lost: {reason}", "give it more time with --timeout")
 
     async def reconnect(self, tries: int) -> bool:
         """Wait before a request is tried again whose connection could not be made. False: it was tried often enough.

@@ -37,7 +37,6 @@ from wfdeploy.model.edits import (
     RenameGroup,
     Rewrite,
     SetHead,
-    is_about_triggers,
 )
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.run import Tally, term
@@ -49,6 +48,16 @@ from wfdeploy.state.rows import SELECT_RECORDS, record_from_row
 
 _AT_ONCE = 1000
 """Records written together, at most."""
+
+
+def renumber(connection: sqlite3.Connection, *, is_about_triggers: bool, nonce: str | None = None) -> None:
+    """Give the state its next serial and another nonce (None: a random one), after a change."""
+    connection.execute("UPDATE head SET value = value + 1 WHERE key = 'serial'")
+    for key in ("nonce", "runs_nonce") if is_about_triggers else ("nonce",):
+        connection.execute(
+            "INSERT INTO head VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            (key, nonce or secrets.token_hex(16)),
+        )
 
 
 class Editor:
@@ -81,16 +90,6 @@ class Editor:
                 for edit in same:
                     self._apply(edit)
         self._write_tallies()
-
-    def renumber(self, edits: Sequence[Edit], nonce: str | None = None) -> None:
-        """Give the state its next serial and another nonce (None: a random one), after a change by these edits."""
-        run = self._connection.execute
-        run("UPDATE head SET value = value + 1 WHERE key = 'serial'")
-        for key in ("nonce", "runs_nonce") if any(map(is_about_triggers, edits)) else ("nonce",):
-            run(
-                "INSERT INTO head VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-                (key, nonce or secrets.token_hex(16)),
-            )
 
     def take_shift(self) -> tuple[int, int]:
         """How many records were added since this was last called, and the sum of their terms (`model.run.term`)."""

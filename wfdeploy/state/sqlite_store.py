@@ -273,7 +273,8 @@ class SqliteStore(StateStore):
     # --- writing ---------------------------------------------------------------------------------------------
 
     def stage(self, edits: Sequence[Edit], *, precedes_request: bool = False) -> None:  # noqa: ARG002 - the disk alone decides
-        from wfdeploy.state.edits import Editor
+        from wfdeploy.model.edits import is_about_triggers
+        from wfdeploy.state.edits import Editor, renumber
 
         with self._writing, translated(self._name):
             self._connection.execute("BEGIN IMMEDIATE")
@@ -283,7 +284,7 @@ class SqliteStore(StateStore):
                     self._editor = Editor(self._connection, self._now_ms)
                 self._editor.apply(edits)
                 if self._connection.total_changes != before:
-                    self._editor.renumber(edits)
+                    renumber(self._connection, is_about_triggers=any(map(is_about_triggers, edits)))
 
     def finish(self) -> int:
         with self._writing, translated(self._name), self._rolled_back():

@@ -11,7 +11,7 @@ from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import DropAttempt, Edit
 from wfdeploy.ports import StateWriter
-from wfdeploy.sending.journal import AT_ONCE, Journal
+from wfdeploy.sending.journal import AT_ONCE, GATHERED, Journal
 
 
 class FakeWriter(StateWriter):
@@ -70,3 +70,36 @@ def test_whoever_shares_a_transaction_that_fails_is_told_and_the_next_ones_go_on
     assert all(isinstance(one, StateUnusable) for one in told[:AT_ONCE])
     assert told[AT_ONCE:] == [None, None]
     assert ledger.transactions == [[f"g/{AT_ONCE}", f"g/{AT_ONCE + 1}"]]
+
+
+def test_while_more_is_coming_transactions_are_full_unless_one_is_urgent() -> None:
+    ledger = FakeWriter()
+
+    async def run() -> None:
+        journal = Journal(ledger, gathers=True)
+        journal.expect_more(is_coming=True)
+        waiting = [asyncio.create_task(journal.commit(edit(n), may_gather=True)) for n in range(GATHERED + 2)]
+        await waiting[GATHERED - 1]
+        await asyncio.sleep(0)
+        assert [len(written) for written in ledger.transactions] == [GATHERED]
+        await journal.commit(edit(GATHERED + 2))  # can't wait, and takes the others along
+        assert [len(written) for written in ledger.transactions] == [GATHERED, 3]
+        last = asyncio.create_task(journal.commit(edit(GATHERED + 3), may_gather=True))
+        await asyncio.sleep(0)
+        journal.expect_more(is_coming=False)
+        await asyncio.wait_for(asyncio.gather(last, *waiting), 10)
+
+    asyncio.run(run())
+    assert [len(written) for written in ledger.transactions] == [GATHERED, 3, 1]
+
+
+def test_a_transaction_is_bounded_in_bytes_but_for_a_single_commit() -> None:
+    ledger = FakeWriter()
+
+    async def run() -> None:
+        journal = Journal(ledger)
+        sizes = [10, 10, 40, 1]  # MiB
+        await asyncio.gather(*(journal.commit(edit(n), size=size << 20) for n, size in enumerate(sizes)))
+
+    asyncio.run(run())
+    assert ledger.transactions == [["g/0", "g/1"], ["g/2"], ["g/3"]]

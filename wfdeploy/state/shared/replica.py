@@ -17,7 +17,7 @@ from wfdeploy.model.run import Tally, sum_of
 from wfdeploy.model.shared_log import digest_of
 from wfdeploy.model.state import Binding
 from wfdeploy.state.database import connect, create_file, translated
-from wfdeploy.state.edits import Editor
+from wfdeploy.state.edits import Editor, renumber
 from wfdeploy.state.moved import MoveMark, read_mark, write_mark
 from wfdeploy.state.shared.edits_codec import NEWER, decode, encode
 from wfdeploy.state.shared.entries import SEMANTICS, Entry, EntryKind, NewerSemantics
@@ -44,9 +44,9 @@ class Appender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Staged:
-    serial: int
-    data: bytes
-    before: str
+    entry: Entry
+
+    is_about_triggers: bool
 
 
 class Replica(SqliteStore):
@@ -58,6 +58,9 @@ class Replica(SqliteStore):
 
     def __init__(self, connection: sqlite3.Connection, name: str, now_ms: Callable[[], int]) -> None:
         super().__init__(connection, name, self._entry_time)
+        with translated(name):
+            # The log is what is durable; after a power loss the replica is behind it, and follows.
+            connection.execute("PRAGMA synchronous = NORMAL")
         self._wall_clock_ms = now_ms
         self._at_ms = 0
         self._appender: Appender | None = None
@@ -129,7 +132,7 @@ class Replica(SqliteStore):
                     self._staged = None
                     return
                 encoded = encode(edits, editor.take_settled())
-                data = Entry(
+                entry = Entry(
                     serial=serial + 1,
                     semantics=max((NEWER.get(each[0], 1) for each in encoded), default=1),
                     before=before,
@@ -140,9 +143,8 @@ class Replica(SqliteStore):
                     rows=_rows_digest(self._sum),
                     edits=encoded,
                     facts=None if mark is None else mark.to_json(),
-                ).to_bytes()
-                editor.renumber(edits, digest_of(data))
-                self._staged = _Staged(serial + 1, data, before)
+                )
+                self._staged = _Staged(entry, any(map(is_about_triggers, edits)))
 
     def finish(self) -> int:
         assert self._appender is not None
@@ -150,10 +152,13 @@ class Replica(SqliteStore):
             staged, self._staged = self._staged, None
             with translated(self._name), self._rolled_back():
                 if staged is not None:
+                    entry = staged.entry
+                    data = entry.to_bytes()  # in this thread: compressing gives up the interpreter
+                    renumber(self._connection, is_about_triggers=staged.is_about_triggers, nonce=digest_of(data))
                     with self._ending_at_failure():
-                        self._appender.append(staged.serial, staged.data, staged.before)
+                        self._appender.append(entry.serial, data, entry.before)
                         self._connection.execute("COMMIT")
-                    return staged.serial
+                    return entry.serial
                 self._connection.execute("COMMIT")
         return self._stored_end()[0]
 
@@ -193,12 +198,12 @@ class Replica(SqliteStore):
         self._note_move(serial, entry.kind, None if entry.facts is None else MoveMark.from_json(entry.facts))
         editor, sum_before = self._editing()
         self._at_ms = entry.at_ms
-        about: list[Edit] = []
+        about = False
 
         def each() -> Iterator[Edit]:
+            nonlocal about
             for edit in decode(entry.edits, editor.intents_of):
-                if not about and is_about_triggers(edit):
-                    about.append(edit)
+                about = about or is_about_triggers(edit)
                 yield edit
 
         try:
@@ -214,7 +219,7 @@ class Replica(SqliteStore):
                 f"entry {serial} of the log leaves other rows here than where it was written",
                 hint="delete the replica and run this again; if that doesn't help, this is a bug in wfdeploy",
             )
-        editor.renumber(about, digest_of(data))
+        renumber(self._connection, is_about_triggers=about, nonce=digest_of(data))
 
     # --- pieces ----------------------------------------------------------------------------------------------
 

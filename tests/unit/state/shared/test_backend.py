@@ -174,7 +174,7 @@ def test_an_entry_that_lands_before_the_fence_counts(world: World) -> None:
 
         number = len(world.place.entries)
         store.stage([PutRecord(record("g/late"))])
-        late.append(store._staged.data)  # type: ignore[attr-defined]
+        late.append(store._staged.entry.to_bytes())  # type: ignore[attr-defined]
         world.place.before = lost
         with pytest.raises(ConnectionError):
             store.finish()
