@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import figures, goals, javascript, machine, operations, page, sending, sinks
+from benchmarks import figures, goals, javascript, machine, operations, page, sending, shared, sinks
 from benchmarks.harness import ROOT, Harness, Limits, Round
 from benchmarks.layouts import LAYOUTS
 from benchmarks.measure import Sample
@@ -105,6 +105,19 @@ def all_sending(options: argparse.Namespace, folder: Path) -> Report:
     return Report({"sending": [row.data() for row in rows]}, {"sending": sending.table(rows)})
 
 
+def sharing(options: argparse.Namespace, folder: Path) -> Report:
+    """Compare a shared state with a local file. All of it takes less than ten minutes on an idle machine: `shared
+    --minutes 10 --docs`. One case takes seconds: `shared --runs 10000 --stores s3 --delays 25 --only apply`."""
+    rows: list[shared.Row] = []
+    with sinks.running() as sink:
+        harness = _harness(options, sink)
+        for row in shared.measure(harness, folder, options.runs, options.stores, options.delays, options.only):
+            rows.append(row)
+            print(f"{row.store}, {row.delay_ms} ms, {row.work}: {row.speeds}", flush=True)
+    tables = {"shared": f"{shared.headline(rows, options.runs)}\n\n{shared.table(rows, options.runs)}"}
+    return Report({"runs": options.runs, "shared": [row.data() for row in rows]}, tables, harness.left_out)
+
+
 def _harness(options: argparse.Namespace, sink: sinks.RunningSink) -> Harness:
     limits = Limits(
         repeat=options.repeat,
@@ -170,6 +183,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--sizes", type=numbers, default=(10_000, 100_000), help="runs, comma-separated")
     one.add_argument("--latencies", type=numbers, default=(0, 30), help="of the sink, in ms")
     one.add_argument("--no-javascript", dest="javascript", action="store_false", help="without the JavaScript SDK")
+    one = command("shared", sharing, 3)
+    bounded(one)
+    one.add_argument("--runs", type=int, default=100_000)
+    one.add_argument("--delays", type=numbers, default=tuple(shared.NEEDED), help="round trips, ms, comma-separated")
+    one.add_argument("--stores", action=_Names, nargs="+", default=list(shared.STORES), help=", ".join(shared.STORES))
+    one.add_argument("--only", action=_Names, nargs="+", default=list(shared.WORKS), help=", ".join(shared.WORKS))
     return parser
 
 

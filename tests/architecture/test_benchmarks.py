@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -13,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks import figures, goals, measure, naive, operations, page
+from benchmarks import figures, goals, measure, naive, operations, page, relay, shared
 from benchmarks.harness import Harness, Limits, Round
 from benchmarks.layouts import LAYOUTS, Layout, Runs
 from benchmarks.measure import Sample, TooSlow
 from benchmarks.project import Project
+from benchmarks.relay import Counts
 from benchmarks.sinks import RunningSink
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +65,36 @@ def test_sending_is_measured(tmp_path: Path) -> None:
         (ms, peer) for ms in (0, 1) for peer in peers
     }
     assert "| 20 | wfdeploy |" in printed
+
+
+def test_sharing_is_measured(tmp_path: Path) -> None:
+    options = ("--runs", "20", "--delays", "1", "--stores", "s3")
+    printed, told = benchmark("shared", *options, tmp_path=tmp_path)
+    assert [row["work"] for row in told["shared"]] == list(shared.WORKS)
+    plan = next(row for row in told["shared"] if row["work"] == shared.NOOP_PLAN)
+    assert [one["counts"]["exchanges"] for one in plan["rounds"]] == [2]  # a listing, and the entry that it begins with
+    assert "| no-op plan | s3 | 1 ms |" in printed
+
+
+def test_a_path_is_as_long_as_wanted() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, relay.running(server.getsockname()[1]) as way:
+        way.delay(40)
+        began = time.monotonic()
+        with socket.create_connection(("127.0.0.1", way.port), timeout=10) as client:
+            near, _ = server.accept()
+            with near:
+                for least_s in (0.08, 0.04):  # the first time with a handshake
+                    client.sendall(b"ask" * 100_000)
+                    near.settimeout(10)
+                    got = 0
+                    while got < 300_000:
+                        got += len(near.recv(65536))
+                    near.sendall(b"answer")
+                    assert client.recv(6) == b"answer"
+                    assert time.monotonic() - began >= 0.9 * least_s  # a timer may fire a moment early
+                    began = time.monotonic()
+        assert way.counts() == Counts(connections=1, exchanges=2, up_bytes=600_000, down_bytes=12)
+        assert way.counts() == Counts()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
@@ -217,8 +249,8 @@ def test_the_page_names_a_machine_once(tmp_path: Path) -> None:
 
 def test_the_page_has_a_place_for_every_table() -> None:
     places = set(re.findall(r"<!-- ([\w-]+):begin -->", page.PAGE.read_text(encoding="utf-8")))
-    tables = {"headline", "goals", "layouts", "operations", "sending", "stages", "server"}
-    assert places == tables | {f"{what}-machine" for what in ("layouts", "operations", "sending")}
+    tables = {"headline", "goals", "layouts", "operations", "sending", "stages", "server", "shared"}
+    assert places == tables | {f"{what}-machine" for what in ("layouts", "operations", "sending", "shared")}
 
 
 def test_the_server_is_measured() -> None:

@@ -138,12 +138,13 @@ def running(server: Server, *, stop: int = signal.SIGTERM) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def s3(*, conditions: bool = True) -> Iterator[Place]:
+def s3(*, conditions: bool = True, keep_alive: bool = False) -> Iterator[Place]:
     if importlib.util.find_spec("moto") is None:
         unavailable("moto")
     port = free_port()
     script = Path(__file__).with_name("s3_server.py")
-    arguments = [sys.executable, str(script), str(port), *([] if conditions else ["ignore-conditions"])]
+    words = {"ignore-conditions": not conditions, "keep-alive": keep_alive}
+    arguments = [sys.executable, str(script), str(port), *(word for word, is_given in words.items() if is_given)]
     with running(Server(arguments=arguments, port=port)):
         with urllib.request.urlopen(
             urllib.request.Request(f"http://127.0.0.1:{port}/bucket", method="PUT"), timeout=20
