@@ -15,6 +15,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -85,16 +86,26 @@ async def _pass_on(
     count: Callable[[int], None],
 ) -> None:
     loop = asyncio.get_running_loop()
-    arrives_at = loop.time() + handshake_s  # never before what came earlier
+    arrives_at = loop.time() + handshake_s + delay_s  # never before what came earlier
+    on_its_way: deque[bytes] = deque()  # timers of the same moment go off in any order
+
+    def arrive() -> None:
+        if data := on_its_way.popleft():
+            target.write(data)
+        else:
+            target.close()
+
     with suppress(OSError):
         while data := await source.read(_PIECE_BYTES):
             count(len(data))
             if delay_s:
                 arrives_at = max(arrives_at, loop.time() + delay_s)
-                loop.call_at(arrives_at, target.write, data)
+                on_its_way.append(data)
+                loop.call_at(arrives_at, arrive)
             else:
                 target.write(data)
-    loop.call_at(max(arrives_at, loop.time() + delay_s), target.close)
+    on_its_way.append(b"")  # the end
+    loop.call_at(max(arrives_at, loop.time() + delay_s), arrive)
 
 
 async def _serve(port: int) -> None:

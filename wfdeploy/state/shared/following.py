@@ -194,8 +194,11 @@ def write_snapshot(log: SharedLog, replica: Replica) -> int | None:
         if not log.read_snapshot(serial, copy, within_s=TRY_S):
             return None
         copy.seek(0)
-        with gzip.open(copy, "rt", encoding="utf-8") as lines:
-            same = next(lines, "") == f"{_DIGEST_LINE}{digest}\n" and sum(1 for _ in lines) > 0
+        try:
+            with gzip.open(copy, "rt", encoding="utf-8") as lines:
+                same = next(lines, "") == f"{_DIGEST_LINE}{digest}\n" and sum(1 for _ in lines) > 0
+        except (OSError, EOFError, UnicodeDecodeError, zlib.error):
+            return None
     return serial if same else None
 
 
@@ -274,7 +277,7 @@ def _restore(
                 if not (head == _DRAFT_LINE if genesis else head.startswith(_DIGEST_LINE)):
                     raise StateUnusable(f"{name} is damaged: it has no digest")
                 import_lines(lines, path, binding).close()
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise StateUnusable(f"{name} is damaged: {error}") from error
     with closing(connect(path, readonly=False)) as connection, translated(str(path)):
         (serial,) = connection.execute("SELECT value FROM head WHERE key = 'serial'").fetchone()
