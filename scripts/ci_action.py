@@ -122,14 +122,19 @@ def run(folder: Path, environ: Mapping[str, str]) -> int:
     job = Prepared.load(folder)
     program = Path(sys.executable).with_name("wfdeploy")
     child: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        if child is not None:
+        if child is None:
+            early.append(number)
+        else:
             child.send_signal(number)  # it stops once its pending requests are answered
 
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, pass_on)
     child = subprocess.Popen([program, *job.arguments], cwd=job.working_directory, stdin=subprocess.DEVNULL)
+    for number in early:
+        child.send_signal(number)
     code = child.wait()
     code = code if code >= 0 else 128 - code
     outputs: dict[str, str | None] = {"exit-code": str(code)}

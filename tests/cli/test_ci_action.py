@@ -203,7 +203,9 @@ def test_every_command_reads_or_saves_a_state_or_needs_none() -> None:
 def test_a_cancelled_job_stops_the_command(tmp_path: Path) -> None:
     """The runner signals the step's own process, and nothing below it."""
     program = tmp_path / "wfdeploy"
-    program.write_text("#!/bin/sh\ntrap 'exit 130' INT\necho ready\nwhile :; do sleep 0.05; done\n", encoding="utf-8")
+    program.write_text(
+        "#!/bin/sh\ntrap 'exit 130' INT\necho ready\nfor _ in $(seq 1000); do sleep 0.05; done\n", encoding="utf-8"
+    )
     program.chmod(0o755)
     (tmp_path / "python").symlink_to(sys.executable)
     ci_action.Prepared(["wait"], str(tmp_path), "wait", None).save(tmp_path)
@@ -213,7 +215,10 @@ def test_a_cancelled_job_stops_the_command(tmp_path: Path) -> None:
         assert step.stdout is not None
         assert step.stdout.readline() == "ready\n"
         step.send_signal(signal.SIGINT)
-        assert step.wait(timeout=120) == 130
+        try:
+            assert step.wait(timeout=60) == 130
+        finally:
+            step.kill()  # else a failure would wait for ever
     assert (tmp_path / "output").read_text(encoding="utf-8") == "exit-code=130\n"
 
 
