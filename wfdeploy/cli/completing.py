@@ -103,6 +103,14 @@ def files(_ctx: click.Context, incomplete: str) -> list[Item]:
     return [Item(incomplete, type="file")]
 
 
+def report_files(ctx: click.Context, incomplete: str) -> list[Item]:
+    """The formats of reports that the command has; the file is up to whoever types."""
+    from wfdeploy.cli.report_formats import AVAILABLE
+
+    words = (f"{format_.value}=" for format_ in AVAILABLE.get(ctx.info_name or "", ()))
+    return [Item(word) for word in words if word.startswith(incomplete)]
+
+
 class _Source(Protocol):
     def next(self, low: str, high: str) -> str | None:
         """The first address from `low` on that is less than `high`."""

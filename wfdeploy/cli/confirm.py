@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from wfdeploy.cli.output import LogFormat, Output, View
 from wfdeploy.cli.progress import pause
+from wfdeploy.cli.report_formats import ReportFormat
 from wfdeploy.errors import ExitCode, Interrupted, Withheld
 from wfdeploy.model.address import shell_word
 from wfdeploy.render import plan_text
@@ -16,6 +17,7 @@ from wfdeploy.wiring.settings import as_typed
 
 if TYPE_CHECKING:
     from wfdeploy.cli.output import App
+    from wfdeploy.cli.reports import Maker, Reports
     from wfdeploy.cli.signals import Stopper
     from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.fail_state import FailState
@@ -66,8 +68,9 @@ class Asker:
         question: str,
         weigh: Weigh = lambda _: None,
         arguments: Sequence[str] = (),
+        reports: Reports | None = None,
     ) -> None:
-        """`arguments`: the command line, for the message that says how to consent."""
+        """`arguments`: the command line, for the message that says how to consent. `reports`: to show the plan, too."""
         self._output = output
         self._stopper = stopper
         self._listener = listener
@@ -75,11 +78,14 @@ class Asker:
         self._question = question
         self._weigh = weigh
         self._arguments = arguments
+        self._reports = reports
         self._warned: set[str] = set()
 
     def __call__(self, plan: Plan) -> bool:
         output = self._output
         asks = not self._yes and output.can_ask
+        if self._reports is not None:
+            self._reports.plan(plan)
         pause(self._listener)
         shown = replace(plan, state=as_typed(plan.state, Path.cwd()), warnings=())
         # On standard error: standard output is for the report. Who is asked has to see what about, -q or not.
@@ -126,6 +132,7 @@ def confirm_and_report(
     weigh: Weigh,
     budget_s: float = 300.0,
     fail_on: Collection[FailState] | None = None,
+    reports: Reports | None = None,
 ) -> ExitCode:
     """Change something after the user has confirmed it, and show the report. Return the exit code."""
     from wfdeploy.cli import signals, surroundings
@@ -143,6 +150,7 @@ def confirm_and_report(
             question=question,
             weigh=weigh,
             arguments=app.arguments,
+            reports=reports,
         )
         try:
             report = act(workspace, confirm, stopper.flag)
@@ -150,6 +158,8 @@ def confirm_and_report(
             error.exit_code = stopper.exit_code or error.exit_code
             raise
     confirm.warn(report.warnings)
+    if reports is not None:
+        reports.write(_reports_of(report, chosen, reports))
     failed_on = matching(fail_on, report.fail_states)
     text = view.text(
         report,
@@ -160,6 +170,18 @@ def confirm_and_report(
     )
     output.show(view.json_text(report, failed_on=failed_on), text)
     return worse(output, exit_code_of(report, stopper.exit_code), failed_on)
+
+
+def _reports_of(report: ApplyReport, chosen: Settings, reports: Reports) -> Mapping[ReportFormat, Maker]:
+    def markdown(_: int) -> Iterator[str]:
+        from wfdeploy.render import apply_markdown
+
+        project = chosen.target.project
+        return apply_markdown.text(
+            report, project=project.name, environment=project.environment, planned=reports.planned
+        )
+
+    return {ReportFormat.MARKDOWN: markdown}
 
 
 def show_plan(app: App, chosen: Settings, plan: Plan) -> None:

@@ -58,7 +58,7 @@ class StatusView:
         chosen = [word for label in labels for word in ("--label", label)]
         if states:
             chosen += ["--run-state", ",".join(state.value for state in ShownState if state in states)]
-        self._again = " ".join((self._command("status", globs), *map(shell_word, chosen)))
+        self._again = " ".join((self.command("status", globs), *map(shell_word, chosen)))
 
     def failed_on(self, workspace: Workspace, rows: Sequence[StatusRow]) -> Sequence[str] | None:
         """The states of `--fail-on` that these rows are in; None without that option."""
@@ -85,7 +85,7 @@ class StatusView:
             height=height,
             everything=self._everything and height is None,
             now_ms=now_ms,
-            command=self._command,
+            command=self.command,
             again=self._again,
         )
 
@@ -128,7 +128,7 @@ class StatusView:
             if screen is not None and now_ms:
                 self.show(rows, now_ms)
 
-    def _command(self, command: str, arguments: Sequence[str]) -> str:
+    def command(self, command: str, arguments: Sequence[str]) -> str:
         flags = [word for word in arguments if word.startswith("--")]
         line = command_line(command, self._target, [word for word in arguments if word not in flags])
         return " ".join((line, *flags))

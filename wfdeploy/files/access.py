@@ -8,7 +8,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -81,10 +81,14 @@ def read_own(path: Path, *, most: int) -> bytes:
         return file.read(most)
 
 
-def replace_file(path: Path | str, content: bytes, *, folder: int | None = None) -> None:
-    """Put a file of mode 0600 at `path`, whole or not at all. A link there is replaced, not followed.
+def replace_file(
+    path: Path | str, content: bytes | Iterable[bytes], *, folder: int | None = None, mode: int = 0o600
+) -> None:
+    """Put a file at `path`, whole or not at all. A link there is replaced, not followed.
 
+    content: all of it, or its pieces.
     folder: the descriptor of what the path is relative to; None for the working directory.
+    mode: less what the process's umask takes away.
 
     Raises: `OSError`.
     """
@@ -92,10 +96,10 @@ def replace_file(path: Path | str, content: bytes, *, folder: int | None = None)
     # other names, whatever the file's own is.
     draft = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.new")  # noqa: PTH118, PTH120 - may be relative to `folder`
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(draft, flags, 0o600, dir_fd=folder)
+    descriptor = os.open(draft, flags, mode, dir_fd=folder)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
-            file.write(content)
+            file.writelines((content,) if isinstance(content, bytes) else content)
         os.replace(draft, path, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with contextlib.suppress(OSError):

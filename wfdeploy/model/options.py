@@ -38,6 +38,9 @@ class TargetOptions:
 MOST_CONCURRENT = 256
 """Requests at once, at most."""
 
+MANY = 100
+"""More retriggers or cancels than this in one apply must be allowed by an option."""
+
 _LEAST = {
     "batch_size": 1,
     "concurrency": 1,

@@ -232,6 +232,7 @@ class Plan:
     continuations: failed runs whose dead letters are gone, of which it is not certain as which run they go on, and
         former runs that somebody continued.
     in_doubt: (address, why) of runs that would be started again though somebody may have done so elsewhere.
+    approvals: the groups whose rollouts wait for a person's approval, and hold back some of these changes.
     unmet: (address, why) of requests that aren't carried out since somebody handled the run elsewhere.
     declared_again: how many triggers are of runs that were triggered before, and forgotten.
     notes: what there is to know of schedules and rollouts beside the changes.
@@ -266,6 +267,7 @@ class Plan:
     continuations: tuple[Continuation, ...] = ()
     in_doubt: tuple[tuple[Address, str], ...] = ()
     unmet: tuple[tuple[Address, str], ...] = ()
+    approvals: tuple[str, ...] = ()
     declared_again: int = 0
     manifests_digest: str = ""
     notes: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ def authorship(environ: Mapping[str, str], root: Path) -> str:
     """JSON with host, user, the CI job and the git commit of the manifests, as far as they are known."""
     facts = {"host": socket.gethostname(), "user": user_name()}
     job = ci_job(environ)
-    commit = next((environ[name] for name in _CI_COMMIT if environ.get(name)), None) or _head(root)
+    commit = commit_of(environ, root)
     if job:
         facts["job"] = job
     if commit:
@@ -35,6 +35,12 @@ def job_url(environ: Mapping[str, str]) -> str | None:
     if all(parts):
         return "{}/{}/actions/runs/{}".format(*parts)
     return next((environ[name] for name in ("CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL") if environ.get(name)), None)
+
+
+def commit_of(environ: Mapping[str, str], root: Path) -> str | None:
+    """The git commit of the files around a folder: the CI job's, else that of the work tree; None where there is
+    none."""
+    return next((environ[name] for name in _CI_COMMIT if environ.get(name)), None) or _head(root)
 
 
 def _head(root: Path) -> str | None:

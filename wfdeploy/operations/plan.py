@@ -52,7 +52,10 @@ def planned(
 
 
 def _plan(planner: Planner, *, offline: bool) -> Plan:
+    from dataclasses import replace
+
     from wfdeploy.model.plan import without_first_triggers
+    from wfdeploy.planning.blocking.approvals import awaiting_approval
 
     result = planner.plan()
     if not offline:
@@ -61,7 +64,8 @@ def _plan(planner: Planner, *, offline: bool) -> Plan:
     changes = without_first_triggers(result.plan.changes)
     requests = planner.manifests.requests
     requests.fetch(change.desired for change in changes if change.brief and change.desired is not None)
-    return result.plan
+    approvals = tuple(awaiting_approval(planner.baseline.store, changes))
+    return replace(result.plan, approvals=approvals) if approvals else result.plan
 
 
 def _verified(planner: Planner, result: PlanResult) -> PlanResult:

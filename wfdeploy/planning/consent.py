@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wfdeploy.errors import Withheld, several
 from wfdeploy.model.address import Address, group_of, moved_entry, shell_pattern, whole_groups
-from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.options import MANY, ApplyOptions
 from wfdeploy.model.plan import Action, Plan, RequestedAction, Selection, without_first_triggers
 from wfdeploy.model.project import Target
 from wfdeploy.model.run import ReplaceRunning
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 Confirm = Callable[[Plan], bool]
 """Shows the plan and asks; False declines."""
-
-MANY = 100
-"""More retriggers or cancels than this in one apply must be confirmed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ Where they are too many for a screen, the first of each action are shown, the mo
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import unified_diff
 from itertools import accumulate, groupby, islice
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from wfdeploy.errors import several
 from wfdeploy.model.address import group_of
@@ -124,26 +125,48 @@ _URGENCY = (
 def every_change(plan: Plan, style: Style, width: int | None) -> Iterator[str]:
     """The lines of all changes by group, with an empty line before each group."""
     for changes in _groups(plan):
+        yield ""
         yield from _block((Fold([change]) for change in changes), style, width)
 
 
-def changes_within(plan: Plan, style: Style, width: int | None, room: int, few: int) -> tuple[Sequence[str], bool]:
-    """The lines for all changes, and whether some changes are only counted in them.
+class Part(NamedTuple):
+    """Changes that are shown together: those of a group, or, where there are too many for that, those with one action.
 
-    All changes are shown if they take at most `few` rows; otherwise about `room` rows are used.
+    heading: how many of which action.
+    lines: the changes, or as many as there is room for.
+    group: empty where the changes are those with one action.
+    tone: of the heading.
+    """
+
+    heading: str
+    lines: Sequence[str]
+    group: str = ""
+    tone: Tone = Tone.STRONG
+
+
+def parts_within(plan: Plan, style: Style, width: int | None, room: int, few: int) -> tuple[Sequence[Part], bool]:
+    """The parts for all changes, and whether some changes are only counted in them.
+
+    All changes are shown, by group, if they take at most `few` rows; otherwise about `room` rows are used.
     """
     sections = _sections(plan, few)
     if all(section.is_whole for section in sections.values()):
         folds = sorted((f for section in sections.values() for f in section.folds), key=lambda f: f.first.address)
         groups = [list(members) for _, members in groupby(folds, lambda f: group_of(f.first.address))]
-        if sum(rows(line, width) for group in groups for line in _block(group, plain, width)) <= few:
-            return [line for group in groups for line in _block(group, style, width)], False
-    lines = [""]
+        if sum(rows(line, width) for group in groups for line in ("", *_block(group, plain, width))) <= few:
+            return [_group_part(group, style, width) for group in groups], False
     kinds = sorted(sections, key=lambda kind: (_URGENCY.index(kind[0]), not kind[1]))
     shares = _shares([_need(sections[kind], width, room) for kind in kinds], room - 1)
-    for kind, share in zip(kinds, shares, strict=True):
-        lines += _section_lines(kind, sections[kind], style, width, share)
-    return lines, True
+    return [_kind_part(kind, sections[kind], style, width, n) for kind, n in zip(kinds, shares, strict=True)], True
+
+
+def changes_within(plan: Plan, style: Style, width: int | None, room: int, few: int) -> tuple[Sequence[str], bool]:
+    """The lines of `parts_within` one below the other, with an empty line before each group."""
+    parts, is_cut = parts_within(plan, style, width, room, few)
+    if not is_cut:
+        return [line for part in parts for line in ("", *part.lines)], False
+    headed = ((style(f"{part.heading}{':' if part.lines else '.'}", part.tone), *part.lines) for part in parts)
+    return ["", *(line for lines in headed for line in lines)], True
 
 
 @dataclass(slots=True)
@@ -209,7 +232,15 @@ def _shares(needs: Sequence[int], room: int) -> Sequence[int]:
     return shares
 
 
-def _section_lines(kind: _Kind, section: _Section, style: Style, width: int | None, room: int) -> Iterator[str]:
+def _group_part(folds: Sequence[Fold], style: Style, width: int | None) -> Part:
+    counts = Counter[Action]()
+    for entry in folds:
+        counts[entry.first.action] += entry.count
+    heading = ", ".join(f"{counts[action]:,} {_what(action)}" for action in Action if counts[action])
+    return Part(heading, list(_block(folds, style, width)), group_of(folds[0].first.address))
+
+
+def _kind_part(kind: _Kind, section: _Section, style: Style, width: int | None, room: int) -> Part:
     """A heading with the number of runs, the first entries, and the number of the others."""
     is_cut = _need(section, width, room + 1) > room
     alone = len(section.folds) == 1
@@ -226,16 +257,19 @@ def _section_lines(kind: _Kind, section: _Section, style: Style, width: int | No
         shown += lines
         entries.append(entry)
     action, is_warned = kind
-    what = {Action.BLOCKED: "blocked", Action.KEEP: "unchanged"}.get(action, f"to {action.value}")
     warned = " with a warning" if is_warned else ""
-    heading = f"{section.runs:,} {what}{warned}, in {several(section.groups, 'group')}"
-    yield style(f"{heading}{':' if entries else '.'}", TONES[action])
-    yield from shown
     more = section.runs - sum(entry.count for entry in entries)
     if entries and more:
         others = section.groups - len({group_of(entry.first.address) for entry in entries})
         also = f", also in {several(others, 'other group')}" if others else ""
-        yield style(f"  and {more:,} more{also}", Tone.FAINT)
+        shown.append(style(f"  and {more:,} more{also}", Tone.FAINT))
+    heading = f"{section.runs:,} {_what(action)}{warned}, in {several(section.groups, 'group')}"
+    return Part(heading, shown, tone=TONES[action])
+
+
+def _what(action: Action) -> str:
+    """The words for changes with an action, after their number."""
+    return {Action.BLOCKED: "blocked", Action.KEEP: "unchanged"}.get(action, f"to {action.value}")
 
 
 def _within(entry: Fold, style: Style, width: int | None, column: int, most: int) -> tuple[Sequence[str], int]:
@@ -256,8 +290,7 @@ def _rows(entry: Fold, width: int | None) -> Sequence[int]:
 
 
 def _block(folds: Iterable[Fold], style: Style, width: int | None) -> Iterator[str]:
-    """An empty line, then the lines of a group."""
-    yield ""
+    """The lines of a group."""
     rest = iter(folds)
     begin = list(islice(rest, _ALIGNED))
     column = _column(begin)

@@ -1,17 +1,27 @@
-"""A plan as Markdown for a pull request: the counts, what a reviewer must decide, warnings, the changes.
-
-Text of manifests and servers is in code blocks, where Markdown, HTML and mentions have no effect.
-"""
+"""A plan as Markdown for a pull request: the counts, what a reviewer must decide, warnings, the changes."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import accumulate, islice
 
 from wfdeploy.errors import several
 from wfdeploy.model.address import moved_entry
+from wfdeploy.model.options import MANY
 from wfdeploy.model.plan import Action, Plan
+from wfdeploy.render.markdown import (
+    GITHUB_LIMIT,
+    MOST_LISTED,
+    approvals,
+    brief,
+    code,
+    details,
+    fenced,
+    html_code,
+    item,
+    section,
+    some,
+)
 from wfdeploy.render.plan_text import (
     UNVERIFIED,
     counts,
@@ -22,136 +32,111 @@ from wfdeploy.render.plan_text import (
     possibly_triggered,
     unmatched,
 )
-from wfdeploy.render.terminal import plain, printable
+from wfdeploy.render.terminal import plain
 from wfdeploy.render.vocabulary import continuation
-from wfdeploy.render.width import clip
 
 _WIDTH = 110
-_ROWS = 300
-_ROOM = 30_000
-"""The rows and characters of changes. A comment on GitHub has at most 65,536 characters, and the lists need as much."""
+_PER_ROW = 200
+"""The characters of a comment for each row of changes that it may have: some 300 rows at GitHub."""
 
-_MOST_LISTED = 20
-_LONGEST = 200
-"""The columns of one text, and almost its characters: some take no column."""
+_OPEN = 40
+"""The rows of changes up to which they are unfolded."""
 
-_TICKS = re.compile("`+")
+_LEAST_ROOM = 2_000
+_CUT = "Not all changes are shown: `wfdeploy plan --all` lists every run."
 
 
-def text(plan: Plan) -> Iterator[str]:
-    """The lines of the plan."""
-    for line in _lines(plan):
+def text(plan: Plan, *, limit: int = GITHUB_LIMIT) -> Iterator[str]:
+    """The lines of the plan, with fewer characters than `limit`, which is at least that of GitHub or a little less."""
+    lines = [*_head(plan), *section("To decide", list(_decisions(plan))), *section("Warnings", list(_warnings(plan)))]
+    notes = list(section("Notes", fenced(some(plan.notes), "text")))
+    taken = sum(len(line) + 1 for line in (*lines, *notes))
+    for line in (*lines, *changes(plan, limit=limit - taken), *notes):
         yield f"{line}\n"
 
 
-def _lines(plan: Plan) -> Iterator[str]:
-    yield f"### Plan for {_code(plan.project)}, environment {_code(plan.environment)}"
+def changes(plan: Plan, *, limit: int, title: str = "Changes") -> Iterator[str]:
+    """The section of the changes, folded by group; or by action, where there are too many for the room."""
+    if not plan.changes:
+        return
+    from wfdeploy.render.plan_changes import parts_within
+
+    most = max(limit // _PER_ROW, _OPEN)
+    parts, is_cut = parts_within(plan, plain, _WIDTH, most, most)
+    room = max(limit, _LEAST_ROOM) - len(title) - len(_CUT) - 20
+    is_open = sum(len(part.lines) for part in parts) <= _OPEN
+    shown: list[str] = []
+    for part in parts:
+        summary = f"{html_code(part.group)}: {part.heading}" if part.group else part.heading
+        lines = [brief(line.removeprefix("  ")) for line in part.lines]
+        room -= len(summary) + 100  # the tags and the fence
+        kept = sum(end < room for end in accumulate(len(line) + 1 for line in lines))
+        if lines and not kept:
+            is_cut = True
+            break
+        is_cut |= kept < len(lines)
+        block = list(fenced(lines[:kept], "diff"))
+        room -= sum(len(line) + 1 for line in block)
+        shown += details(summary, block, is_open=is_open)
+    yield from section(title, shown)
+    if is_cut:
+        yield from ("", _CUT)
+
+
+def _head(plan: Plan) -> Iterator[str]:
+    yield f"### Plan for {code(plan.project)}, environment {code(plan.environment)}"
     yield ""
     yield f"**{counts(plan).removeprefix('Plan: ')}**"
     yield ""
-    shard = f"Shard {_code(plan.shard)}, server" if plan.shard else "Server"
-    yield f"{shard} {_code(plan.url)}, token from {_code(plan.token_source)}, state {_code(plan.state)}."
+    shard = f"Shard {code(plan.shard)}, server" if plan.shard else "Server"
+    yield f"{shard} {code(plan.url)}, token from {code(plan.token_source)}, state {code(plan.state)}."
     if not plan.verified and plan.sends:
         yield ""
         yield f"**Unverified:** {UNVERIFIED}"
-    yield from _section("To decide", list(_decisions(plan)))
-    yield from _section("Warnings", list(_warnings(plan)))
-    if plan.changes:
-        from wfdeploy.render.plan_changes import changes_within
-
-        lines, is_cut = changes_within(plan, plain, _WIDTH, _ROWS, _ROWS)
-        shown = [_brief(line.removeprefix("  ")) for line in lines]
-        most = sum(end < _ROOM for end in accumulate(len(line) + 1 for line in shown))
-        yield from _section("Changes", _fenced(shown[:most], "diff"))
-        if is_cut or most < len(shown):
-            yield ""
-            yield "Not all changes are shown: `wfdeploy plan --all` lists every run."
-    yield from _section("Notes", _fenced(_some(plan.notes), "text"))
-
-
-def _section(title: str, lines: Sequence[str]) -> Iterator[str]:
-    """Lines under a heading, if there are any."""
-    if lines:
-        yield from ("", f"#### {title}", "", *lines)
 
 
 def _decisions(plan: Plan) -> Iterator[str]:
     """What goes beyond triggering what is new, as items of a list."""
     cancels, again = plan.summary.get(Action.CANCEL, 0), plan.summary.get(Action.RETRIGGER, 0) + plan.declared_again
     if cancels:
-        yield f"- {several(cancels)} would be cancelled."
-    for generator, count in islice(plan.emptied.items(), _MOST_LISTED):
-        yield f"- {emptied(_code(generator), count)}"
-    if len(plan.emptied) > _MOST_LISTED:
-        yield f"- The same applies to {several(len(plan.emptied) - _MOST_LISTED, 'more generator')}."
+        yield f"- {several(cancels)} would be cancelled{_requires('--allow-cancel', cancels)}."
+    for generator, count in islice(plan.emptied.items(), MOST_LISTED):
+        yield f"- {emptied(code(generator), count)}"
+    if len(plan.emptied) > MOST_LISTED:
+        yield f"- The same applies to {several(len(plan.emptied) - MOST_LISTED, 'more generator')}."
     if again:
-        yield f"- {several(again)} would be triggered again."
+        renamed = len(plan.possibly_renamed)
+        yield f"- {several(again)} would be triggered again{_requires('--allow-retrigger', again + renamed)}."
+    if plan.in_doubt:
+        yield f"- {several(len(plan.in_doubt))} may go on already, and starting them requires --allow-retrigger:"
+        yield from item(fenced(some([f"{address}: {why}" for address, why in plan.in_doubt]), "text"))
     if plan.possibly_triggered:
         yield f"- {possibly_triggered(plan)}"
-        yield from _item(
-            _fenced(_some([f"{address}: {run_id}" for run_id, address in plan.possibly_triggered]), "text")
-        )
+        yield from item(fenced(some([f"{address}: {run_id}" for run_id, address in plan.possibly_triggered]), "text"))
     if plan.possibly_renamed:
         yield f"- {possibly_renamed(plan)}"
         entries = [moved_entry(old, new) for old, new in plan.possibly_renamed]
-        yield from _item(_fenced(["moved:", *(f"  {entry}" for entry in _some(entries))], "yaml"))
+        yield from item(fenced(["moved:", *(f"  {entry}" for entry in some(entries))], "yaml"))
+    yield from approvals(plan.approvals)
+
+
+def _requires(option: str, count: int) -> str:
+    return f", which requires {option}" if count > MANY else ""
 
 
 def _warnings(plan: Plan) -> Iterator[str]:
     """The warnings, then other facts that a reviewer should know, as list items."""
-    yield from _fenced(_some(plan.warnings), "text")
+    yield from fenced(some(plan.warnings), "text")
     if plan.warnings:
         yield ""
     if plan.continuations:
         yield "- Somebody handled failed runs elsewhere:"
-        yield from _item(_fenced(_some([continuation(one) for one in plan.continuations]), "text"))
+        yield from item(fenced(some([continuation(one) for one in plan.continuations]), "text"))
     if plan.unmatched_ids:
         text = unmatched(plan)
         yield f"- {text[:1].upper()}{text[1:]}"
-        yield from _item(_fenced(_some(plan.unmatched_ids), "text"))
+        yield from item(fenced(some(plan.unmatched_ids), "text"))
     if plan.drifted:
         yield f"- {drift(plan.drifted, plan.handled)}"
     if plan.orphans:
         yield f"- {orphaned(plan)}"
-
-
-def _some(texts: Sequence[str]) -> Sequence[str]:
-    """The first texts, and the number of the others."""
-    more = len(texts) - _MOST_LISTED
-    return [*texts[:_MOST_LISTED], *([f"and {more:,} more"] if more > 0 else [])]
-
-
-def _brief(text: str) -> str:
-    """A text as one visible line, clipped."""
-    return clip(printable(text)[: _LONGEST + 50], _LONGEST)
-
-
-def _code(value: str) -> str:
-    """A text as a code span that no backtick in it can end."""
-    shown = _brief(value)
-    ticks = _ticks([shown], least=1)
-    room = " " if not shown or shown[0] in "` " or shown[-1] in "` " else ""
-    return f"{ticks}{room}{shown}{room}{ticks}"
-
-
-def _fenced(lines: Sequence[str], language: str) -> Sequence[str]:
-    """Lines as a code block that none of them can end; nothing for no lines."""
-    shown = list(map(_brief, lines))
-    while shown and not shown[0]:
-        del shown[0]
-    if not shown:
-        return []
-    fence = _ticks(shown, least=3)
-    return [f"{fence}{language}", *shown, fence]
-
-
-def _item(lines: Sequence[str]) -> Iterator[str]:
-    """Lines as a part of the list item above them."""
-    yield ""
-    yield from (f"  {line}" for line in lines)
-
-
-def _ticks(texts: Sequence[str], *, least: int) -> str:
-    """More consecutive backticks than in any of the texts."""
-    longest = max((len(ticks) for line in texts for ticks in _TICKS.findall(line)), default=0)
-    return "`" * max(least, longest + 1)

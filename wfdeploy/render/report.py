@@ -28,7 +28,7 @@ TONES: Mapping[Outcome, Tone] = {
     Outcome.KEPT: Tone.FAINT,
 }
 
-_EXPLANATIONS: Mapping[Outcome, str] = {
+EXPLANATIONS: Mapping[Outcome, str] = {
     Outcome.REJECTED: "Rejected: the server refused these runs and did not start them. The next apply tries again.",
     Outcome.UNKNOWN: "Unknown: no usable answer arrived. The next apply checks the server's logs; no run starts twice.",
     Outcome.PENDING: "Pending: not sent yet. The next apply continues with them.",
@@ -104,17 +104,17 @@ def result_fields(result: Result) -> Mapping[str, object]:
 def _lines(
     report: ApplyReport, style: Style, width: int | None, everything: bool, command: Callable[[str], str]
 ) -> Iterator[str]:
-    troubled = [outcome for outcome in _EXPLANATIONS if report.summary.get(outcome, 0)]
+    troubled = [outcome for outcome in EXPLANATIONS if report.summary.get(outcome, 0)]
     for outcome in Outcome if everything else troubled:
         count = report.summary.get(outcome, 0)
         most = count if everything else _FEWER_LISTED if outcome is Outcome.PENDING else _MOST_LISTED
         results = list(islice((result for result in report.results if result.outcome is outcome), most))
         if not results and outcome not in troubled:
             continue
-        yield style(_EXPLANATIONS.get(outcome, f"{_word(outcome).capitalize()}:"), TONES[outcome])
+        yield style(EXPLANATIONS.get(outcome, f"{_word(outcome).capitalize()}:"), TONES[outcome])
         yield from _listed(results, count - len(results), style, width)
         yield ""
-    yield _counts(report, style)
+    yield counts(report, style)
     if report.drifted:
         yield f"{style('Drift:', Tone.CHANGED)} {drift(report.drifted, report.handled, command)}"
     yield from _approvals(report.approvals, style, command)
@@ -152,7 +152,8 @@ def _approvals(groups: Sequence[str], style: Style, command: Callable[[str], str
         yield f"{several(len(more), 'more rollout')} wait for approval; `{command('rollout status')}` shows them."
 
 
-def _counts(report: ApplyReport, style: Style) -> str:
+def counts(report: ApplyReport, style: Style = plain) -> str:
+    """The number of results by outcome, in one line."""
     quiet = (Outcome.BLOCKED, Outcome.KEPT)
     busy = [
         style(f"{n:,} {_word(outcome)}", TONES[outcome])

@@ -78,7 +78,7 @@ def text(
     if not rows:
         yield "No runs are recorded.\n"
         return
-    show = _Shown(rows, style, width, now_ms, command)
+    show = ShownRows(rows, style, width, now_ms, command)
     few = _FEW_IN_PIPE if width is None else _FEW
     foot = show.foot(height)
     if everything or (len(rows) <= few and (height is None or show.height(show.rows) + len(foot) <= height)):
@@ -86,7 +86,7 @@ def text(
     elif height is None:
         most = _MOST_TROUBLED_IN_PIPE if width is None else _MOST_TROUBLED
         yield from show.groups(_MOST_GROUPS)
-        yield from show.listed([row for row in show.rows if _urgency(row) < _CALM], most)
+        yield from show.listed([row for row in show.rows if needs_somebody(row)], most)
         foot += show.in_full(again)
     else:
         room = height - len(foot)
@@ -97,7 +97,7 @@ def text(
     yield from foot
 
 
-class _Shown:
+class ShownRows:
     """Rows in the order of their urgency, and the lines that show them."""
 
     def __init__(
@@ -168,7 +168,7 @@ class _Shown:
 
     def _others(self, rows: Sequence[StatusRow]) -> Iterator[str]:
         if rows:
-            words = ", ".join(f"{n:,} {word}" for (word, _), n in Counter(map(_word, rows)).items())
+            words = ", ".join(f"{n:,} {word}" for (word, _), n in Counter(map(word_of, rows)).items())
             yield self._style(clip(f"  and {len(rows):,} more: {words}", self._width), Tone.FAINT) + "\n"
 
     def groups(self, most: int) -> Iterator[str]:
@@ -196,13 +196,13 @@ class _Shown:
     def foot(self, height: int | None) -> list[str]:
         """The counts, what is stale, and the next commands to type; on a screen, a line each."""
         style, width = self._style, None if height is None else self._width
-        counts = Counter(map(_word, self.rows)).items()
+        counts = Counter(map(word_of, self.rows)).items()
         line = ", ".join(f"{n:,} {word}" for (word, _), n in counts) + "."
         styled = ", ".join(style(f"{n:,} {word}", tone) for (word, tone), n in counts) + "."
         lines = ["\n", (styled if clip(line, width) == line else clip(line, width)) + "\n"]
         if stale := [row for row in self.rows if row.is_stale]:
             lines.append(style(clip(self._stale(stale), width), Tone.CHANGED) + "\n")
-        steps = list(islice(self._steps(), _MOST_STEPS if height is None or height >= 20 else 1))
+        steps = list(islice(self.steps(), _MOST_STEPS if height is None or height >= 20 else 1))
         for number, (step, purpose) in enumerate(steps):
             shown = f"{'      ' if number else 'Next: '}{step}   "
             room = None if width is None else max(width - display_width(shown), 0)
@@ -213,10 +213,10 @@ class _Shown:
         times = [row.seen_at_ms for row in rows if row.seen_at_ms is not None]
         return stale_line(len(rows), min(times, default=None), self._now_ms, self._command("refresh", ()))
 
-    def _steps(self) -> Iterator[tuple[str, str]]:
+    def steps(self) -> Iterator[tuple[str, str]]:
         """The next commands to type, and what they are for."""
         by_state: dict[ShownState, list[StatusRow]] = {}
-        for row in takewhile(lambda row: _urgency(row) < _CALM, self.rows):
+        for row in takewhile(needs_somebody, self.rows):
             by_state.setdefault(row.shown, []).append(row)
         failed = by_state.get(ShownState.FAILED, [])
         if failed:
@@ -254,8 +254,14 @@ def _them(rows: Sequence[StatusRow]) -> str:
     return "it" if len(rows) == 1 else "them"
 
 
-def _word(row: StatusRow) -> tuple[str, Tone]:
+def word_of(row: StatusRow) -> tuple[str, Tone]:
+    """The word for a row's state, and its tone."""
     return _STATUS_WORDS[row.status] if row.run_state is None else WORDS[row.run_state]
+
+
+def needs_somebody(row: StatusRow) -> bool:
+    """Whether a row's state is one that nothing but a person gets it out of."""
+    return _urgency(row) < _CALM
 
 
 def _urgency(row: StatusRow) -> int:
@@ -263,7 +269,7 @@ def _urgency(row: StatusRow) -> int:
 
 
 def _state(row: StatusRow) -> Cell:
-    word, tone = _word(row)
+    word, tone = word_of(row)
     parts = [word, *([f"attempt {row.tries}"] if row.tries else ())]
     if row.handled and row.shown is ShownState.FAILED:
         parts.append("handled elsewhere")

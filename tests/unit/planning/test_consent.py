@@ -13,9 +13,9 @@ from tests.unit.render.samples import change, plan_of
 from wfdeploy.errors import Withheld
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import Continuation, ObservedRun, RunState
-from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.options import MANY, ApplyOptions
 from wfdeploy.model.plan import Action, Plan, RequestedAction, Selection
-from wfdeploy.planning.consent import MANY, Later, needs_consent, require_consent
+from wfdeploy.planning.consent import Later, needs_consent, require_consent
 
 
 def counting(**counts: int) -> Plan:

@@ -9,6 +9,7 @@ import click
 from wfdeploy.cli import options, run_selection
 from wfdeploy.cli.command import Command
 from wfdeploy.cli.fail_on import fail_on as fail_on_
+from wfdeploy.cli.reports import with_reports
 from wfdeploy.errors import ExitCode, several
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from wfdeploy.cli.confirm import Asker
     from wfdeploy.cli.output import App
+    from wfdeploy.cli.reports import Reports
     from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.fail_state import FailState
     from wfdeploy.model.options import ApplyOptions, StopFlag, TargetOptions
@@ -48,6 +50,7 @@ _EXITS = (ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE, ExitCode.PARTIAL, E
     help="Continue until all runs have ended: release what this plan holds back. The exit code says how they ended.",
 )
 @fail_on_
+@with_reports("apply")
 @options.selection()
 @options.apply_limits
 @options.target
@@ -55,6 +58,7 @@ _EXITS = (ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE, ExitCode.PARTIAL, E
 def apply(
     *,
     app: App,
+    reports: Reports,
     target: TargetOptions,
     selection: Selection,
     limits: ApplyOptions,
@@ -90,6 +94,7 @@ def apply(
 
     plan_file = saved_plan_among(paths, selection)
     chosen = resolve(target, app.environ)
+    reports.about(chosen.target)
     if plan_file is not None:
         checkout.require_own_plan(plan_file, folder=chosen.cwd, bounds=chosen.target.project.bounds)
     warn_of_shared_names(app.output, chosen.target)
@@ -109,6 +114,7 @@ def apply(
         weigh=lambda plan: None if plan_file is not None else needs_consent(plan, selection),
         budget_s=limits.timeout_s,
         fail_on=fail_on,
+        reports=reports,
     )
 
 

@@ -9,14 +9,17 @@ import click
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command, offering
 from wfdeploy.cli.output import View
+from wfdeploy.cli.report_formats import ReportFormat
+from wfdeploy.cli.reports import with_reports
 from wfdeploy.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wfdeploy.cli.output import App
+    from wfdeploy.cli.output import App, Output
+    from wfdeploy.cli.reports import Reports
     from wfdeploy.model.options import TargetOptions
-    from wfdeploy.model.plan import Selection
+    from wfdeploy.model.plan import Plan, Selection
     from wfdeploy.model.project import Target
 
 
@@ -42,12 +45,14 @@ if TYPE_CHECKING:
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to do.")
 @click.option("--offline", is_flag=True, help="Don't contact the server; the plan is unverified then.")
 @click.option("--all", "everything", is_flag=True, help="List every run, unchanged ones too, and fold nothing.")
+@with_reports("plan")
 @options.selection()
 @options.target
 @options.view
 def plan(
     *,
     app: App,
+    reports: Reports,
     target: TargetOptions,
     selection: Selection,
     paths: Sequence[str] | None,
@@ -68,7 +73,6 @@ def plan(
     """
     from contextlib import ExitStack
     from dataclasses import replace
-    from pathlib import Path
 
     from wfdeploy.cli import surroundings
     from wfdeploy.operations import plan as operation
@@ -76,6 +80,7 @@ def plan(
     from wfdeploy.wiring.settings import as_typed, resolve
 
     chosen = resolve(target, app.environ, by_cache=out is None)
+    reports.about(chosen.target)
     if out is not None and offline:
         raise UsageError("an unverified plan is never applied, so --out makes no sense beside --offline")
     if out == "-" and app.output.view is View.JSON:
@@ -93,14 +98,11 @@ def plan(
         plan = replace(plan, state=as_typed(plan.state, chosen.cwd))
         warn_of_shared_names(app.output, chosen.target)
         output = app.output
+        _report(plan, reports)
         if out is not None:
-            from wfdeploy.planning import saved_plan
+            from wfdeploy.planning.saved_plan import plan_file_text
 
-            saved = saved_plan.plan_file_text(plan, paths=paths, selection=selection, new_state=is_new)
-            if out == "-":
-                output.payload(saved)
-            else:
-                saved_plan.save_plan(saved, Path(out))
+            _save(plan_file_text(plan, paths=paths, selection=selection, new_state=is_new), out, output)
         if output.view is View.JSON:
             from wfdeploy.render import plan_json
 
@@ -126,6 +128,24 @@ def plan(
                     plan_text.text(plan, output.style, width=output.width, everything=everything, next_step=next_step)
                 )
         return ExitCode.CHANGES if detailed_exitcode and plan.has_changes else ExitCode.OK
+
+
+def _report(plan: Plan, reports: Reports) -> None:
+    if reports.has_markdown:
+        from wfdeploy.render import plan_markdown
+
+        reports.write({ReportFormat.MARKDOWN: lambda limit: plan_markdown.text(plan, limit=limit)})
+
+
+def _save(text: str, out: str, output: Output) -> None:
+    from pathlib import Path
+
+    from wfdeploy.planning.saved_plan import save_plan
+
+    if out == "-":
+        output.payload(text)
+    else:
+        save_plan(text, Path(out))
 
 
 def _beginning(apply: str, target: Target) -> str:

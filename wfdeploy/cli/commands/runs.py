@@ -10,12 +10,15 @@ from wfdeploy.cli import options, run_selection
 from wfdeploy.cli.command import Command, Option
 from wfdeploy.cli.fail_on import also_blocked, matching, require_all_runs, worse
 from wfdeploy.cli.fail_on import fail_on as fail_on_
+from wfdeploy.cli.report_formats import ReportFormat
+from wfdeploy.cli.reports import with_reports
 from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from wfdeploy.cli.output import App
+    from wfdeploy.cli.reports import Reports
     from wfdeploy.model.fail_state import FailState
     from wfdeploy.model.options import TargetOptions
     from wfdeploy.model.status import ShownState
@@ -48,12 +51,14 @@ if TYPE_CHECKING:
 )
 @click.option("--all", "everything", is_flag=True, help="List every run, also of many.")
 @fail_on_
+@with_reports("status")
 @options.offline
 @options.target
 @options.view
 def status(
     *,
     app: App,
+    reports: Reports,
     target: TargetOptions,
     globs: Sequence[str],
     labels: Sequence[str],
@@ -79,18 +84,39 @@ def status(
     from wfdeploy.cli import surroundings
     from wfdeploy.cli.watching import StatusView
     from wfdeploy.operations import status as operation
+    from wfdeploy.wiring.settings import resolve
 
     if watch and offline:
         raise click.UsageError("--watch asks the server again and again, so it makes no sense beside --offline.")
     require_all_runs(fail_on, globs, labels, states)
+    if watch and reports.has_files:
+        raise click.UsageError("--watch shows runs again and again, so --report makes no sense beside it.")
     output = app.output
     view = StatusView(output, target, globs, labels, states, everything=everything, fail_on=fail_on)
     if watch:
         return worse(output, ExitCode.OK, view.watch(app, interval_s=interval_s))
-    with surroundings.opened(app, target, online=not offline) as workspace:
+    chosen = resolve(target, app.environ)
+    reports.about(chosen.target)
+    with surroundings.opened(app, chosen, online=not offline) as workspace:
         rows = operation.status(workspace, globs, labels, states, offline=offline)
         failed_on = view.failed_on(workspace, rows)
         now_ms = workspace.clock.now_ms()
+    if reports.has_markdown:
+        from wfdeploy.render import status_markdown
+
+        project = chosen.target.project
+        reports.write(
+            {
+                ReportFormat.MARKDOWN: lambda limit: status_markdown.text(
+                    rows,
+                    project=project.name,
+                    environment=project.environment,
+                    now_ms=now_ms,
+                    command=view.command,
+                    limit=limit,
+                )
+            }
+        )
     view.show(rows, now_ms, failed_on)
     return worse(output, ExitCode.OK, failed_on)
 
