@@ -10,6 +10,7 @@
     │   ├── StalePlan              5    a saved plan that no longer holds
     │   └── CacheDamaged           5    the cache does not hold what was written to it
     ├── RemoteFailure              6    refused or unreachable, nothing was triggered
+    │   └── CommentRefused         6    the host of a pull request permits no comment
     ├── Withheld                   8    beyond a limit, or not confirmed
     ├── UsageError                 64   invalid options or arguments
     ├── SystemRefused              74   a full disk, a limit of the process, a missing permission
@@ -121,6 +122,10 @@ class RemoteFailure(WfdeployError):
     """The server refused or could not be reached, and nothing was triggered."""
 
     exit_code = ExitCode.REMOTE
+
+
+class CommentRefused(RemoteFailure):
+    """The host of a pull request doesn't permit the token to comment there."""
 
 
 class Withheld(WfdeployError):

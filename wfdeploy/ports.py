@@ -1,4 +1,4 @@
-"""What the core needs from outside, as Protocols: time, the server, a state."""
+"""What the core needs from outside, as Protocols: time, the server, a state, the host of a pull request."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.event import Event
     from wfdeploy.model.notification import Delivery, Notification, NotificationKind
     from wfdeploy.model.observed import ObservedRun, RunLog, RunState, SavedListing
+    from wfdeploy.model.pull_request import Comment
     from wfdeploy.model.remote import CancelReply, DeadLetter, Item, ResumeReply, RunPage, ServerFacts, TriggerReply
     from wfdeploy.model.request import Request
     from wfdeploy.model.run import OnRemove, Tally
@@ -232,6 +233,33 @@ class Webhooks(Protocol):
 
         body: a JSON value; None for one that Slack understands.
         """
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+
+
+class CodeHost(Protocol):
+    """One pull request at its host, for the owner of a token.
+
+    Rate limits and passing failures are waited out, for a limited time. All methods raise `RemoteFailure`, and
+    `CommentRefused` where the token may not do this.
+    """
+
+    async def head(self) -> str:
+        """The latest commit of the pull request; empty where the host doesn't say."""
+
+    def comments(self) -> AsyncIterator[Comment]:
+        """The comments of the token's owner, oldest first."""
+
+    async def create(self, body: str) -> Comment | None:
+        """Post a comment, once. None if it isn't known to be there: whoever tries again looks for it first, and needn't
+        wait before that."""
+
+    async def replace(self, comment: Comment, body: str) -> bool:
+        """Replace the text of a comment. False if the comment is gone."""
+
+    async def delete(self, comment: Comment) -> None:
+        """Delete a comment, if it is there."""
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -33,6 +33,7 @@ ELSEWHERE = {
     "cli/report_formats": "tests/unit/cli/test_reports.py",
     "cli/run_selection": "tests/cli/test_runs.py",
     "cli/scaffold": "tests/unit/cli/commands/test_init.py",
+    "codehost/values": "tests/unit/codehost/test_github.py",
     "documents/patterns": "tests/unit/documents/test_row_schema.py",
     "documents/text": "tests/unit/manifests/test_manifest_cases.py",
     "localserver/openapi/*": "tests/unit/localserver/api/test_routes.py",

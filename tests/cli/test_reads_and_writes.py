@@ -45,6 +45,7 @@ OTHERS = OF_SHARED_STATES | {
     "validate",
     "render",
     "graph",
+    "comment",
     "dev",
     "help",
     "explain",

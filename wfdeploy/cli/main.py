@@ -18,6 +18,7 @@ SECTIONS = (
             "plan": "Show what apply would do, field by field.",
             "apply": "Trigger what is declared and missing, exactly once.",
             "status": "Show recorded runs with their live state.",
+            "comment": "Post a report as a comment of the pull request, and update it in place.",
             "wait": "Wait until recorded runs have ended.",
             "rollout": "Show and control the rollouts of groups.",
         },

@@ -150,7 +150,7 @@ class Reports:
     @property
     def _limit(self) -> int:
         """The most characters of Markdown: it is for a comment at the host whose job this is, else at GitHub."""
-        from wfdeploy.render.markdown import GITHUB_LIMIT, GITLAB_LIMIT
+        from wfdeploy.model.pull_request import GITHUB_LIMIT, GITLAB_LIMIT
 
         return (GITLAB_LIMIT if self._app.environ.get("GITLAB_CI") else GITHUB_LIMIT) - _FOR_COMMENT
 

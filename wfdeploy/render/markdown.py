@@ -9,12 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from wfdeploy.render.terminal import printable
 from wfdeploy.render.width import clip
 
-GITHUB_LIMIT = 65_536
-"""The most characters of a comment. Source: the API's refusal, "body is too long (maximum is 65536 characters)"."""
-
-GITLAB_LIMIT = 1_000_000
-"""The most characters of a note. Source: GitLab's documentation, "Instance limits"."""
-
 MOST_LISTED = 20
 _LONGEST = 200
 """The columns of one text, and almost its characters: some take no column."""

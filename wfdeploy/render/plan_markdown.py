@@ -9,8 +9,8 @@ from wfdeploy.errors import several
 from wfdeploy.model.address import moved_entry
 from wfdeploy.model.options import MANY
 from wfdeploy.model.plan import Action, Plan
+from wfdeploy.model.pull_request import GITHUB_LIMIT
 from wfdeploy.render.markdown import (
-    GITHUB_LIMIT,
     MOST_LISTED,
     approvals,
     brief,

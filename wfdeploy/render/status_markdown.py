@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from wfdeploy.model.pull_request import GITHUB_LIMIT
 from wfdeploy.model.status import StatusRow
-from wfdeploy.render.markdown import GITHUB_LIMIT, code, details, fenced, section
+from wfdeploy.render.markdown import code, details, fenced, section
 from wfdeploy.render.status_text import Command, ShownRows, needs_somebody, word_of
 from wfdeploy.render.terminal import plain
 

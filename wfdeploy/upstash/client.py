@@ -10,6 +10,7 @@ from urllib.parse import quote, quote_plus, urlencode
 
 from wfdeploy import __version__
 from wfdeploy.http.connection import Timeouts
+from wfdeploy.http.headers import http_date_ms
 from wfdeploy.model.event import Event
 from wfdeploy.model.observed import ObservedRun, RunLog
 from wfdeploy.model.remote import (
@@ -27,7 +28,7 @@ from wfdeploy.model.remote import (
 from wfdeploy.ports import RunGateway
 from wfdeploy.upstash.bulk_cancel import cancel_runs
 from wfdeploy.upstash.endpoint import base_url, is_loopback
-from wfdeploy.upstash.facts import FactBook, http_date_ms
+from wfdeploy.upstash.facts import FactBook
 from wfdeploy.upstash.headers import LABEL
 from wfdeploy.upstash.logs import LogPage, read_letter_page, read_log_page, read_payload_digest, read_run
 from wfdeploy.upstash.reads import Budget, Cursors, Reader

@@ -1,17 +1,14 @@
 """Read response headers: facts about the server, and the wait that a 429 requests.
 
-Sources: "Workflow REST reference: API rate limits"; RFC 9110, `Retry-After`.
+Source: "Workflow REST reference: API rate limits".
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
 
+from wfdeploy.http.headers import http_date_ms, number_of, retry_after_s, until_reset_s
 from wfdeploy.model.remote import ServerFacts
 
 SERVER_ID = "wfdeploy-server-id"
@@ -39,7 +36,7 @@ class FactBook:
         server_id, log_lag_s = self.facts.server_id, self.facts.log_lag_s
         if self._trusted:
             server_id = headers.get(SERVER_ID) or server_id
-            advertised = _number(headers.get(LOG_LAG))
+            advertised = number_of(headers.get(LOG_LAG))
             log_lag_s = log_lag_s if advertised is None or advertised < 0 else advertised
         if date != self._date:  # many answers share a second, whose text is parsed once
             self._date, self._date_ms = date, http_date_ms(date)
@@ -65,22 +62,6 @@ class FactBook:
 LONGEST_WAIT_S = 86_400.0
 """A longer wait is an error, since the daily limit resets within a day."""
 
-_RELATIVE_BELOW = 1_000_000_000
-_MILLISECONDS_FROM = 100_000_000_000
-
-
-@lru_cache(maxsize=16)  # the pages of a listing share seconds
-def http_date_ms(value: str | None) -> int | None:
-    """An HTTP date in Unix milliseconds (whole seconds); None if it is missing or invalid."""
-    if not value:
-        return None
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    # "-0000" gives a naive datetime, which is UTC by RFC 5322, not local time.
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1000
-
 
 def wait_s(headers: Mapping[str, str], *, now_ms: int) -> float | None:
     """The seconds to wait before the next request, 0 to a day; None if the headers don't say.
@@ -91,21 +72,21 @@ def wait_s(headers: Mapping[str, str], *, now_ms: int) -> float | None:
     """
     server_ms = http_date_ms(headers.get("date"))
     now_s = (now_ms if server_ms is None else server_ms) / 1000
-    if (given := _retry_after(headers.get("retry-after"), now_s)) is not None:
+    if (given := retry_after_s(headers.get("retry-after"), now_s)) is not None:
         return _bounded(given)
     # Both limits may be reported although only one is used up; the other one is not the reason.
     resets = [
         reset
         for limit in ("burst-ratelimit", "ratelimit")
-        if not (_number(headers.get(f"{limit}-remaining")) or 0) > 0
-        and (reset := _reset(headers.get(f"{limit}-reset"), now_s)) is not None
+        if not (number_of(headers.get(f"{limit}-remaining")) or 0) > 0
+        and (reset := until_reset_s(headers.get(f"{limit}-reset"), now_s)) is not None
     ]
     return _bounded(max(resets)) if resets else None
 
 
 def is_daily_limit(headers: Mapping[str, str]) -> bool:
     """Whether the daily limit was hit; the official SDKs recognise it by `RateLimit-Limit`."""
-    return "ratelimit-limit" in headers and not (_number(headers.get("ratelimit-remaining")) or 0) > 0
+    return "ratelimit-limit" in headers and not (number_of(headers.get("ratelimit-remaining")) or 0) > 0
 
 
 def daily_limit_end_ms(headers: Mapping[str, str], *, now_ms: int) -> int | None:
@@ -120,32 +101,8 @@ def daily_limit_end_ms(headers: Mapping[str, str], *, now_ms: int) -> int | None
     return (now_ms if server_ms is None else server_ms) + round(seconds * 1000)
 
 
-def _retry_after(value: str | None, now_s: float) -> float | None:
-    if (seconds := _number(value)) is not None:
-        return seconds
-    until_ms = http_date_ms(value)
-    return None if until_ms is None else until_ms / 1000 - now_s
-
-
-def _reset(value: str | None, now_s: float) -> float | None:
-    """The seconds until a reset, which is a Unix time. Other servers send milliseconds, or seconds from now; the size
-    shows which."""
-    number = _number(value)
-    if number is None or number < _RELATIVE_BELOW:
-        return number
-    return (number / 1000 if number >= _MILLISECONDS_FROM else number) - now_s
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
 def _count(value: str | None) -> int | None:
-    number = _number(value)
+    number = number_of(value)
     return None if number is None or number < 0 else int(number)
 
 

@@ -72,7 +72,21 @@ def require_own_plan(file: Path, *, folder: Path, bounds: Bounds) -> None:
 
     Raises: `UsageError`, `StateUnusable`.
     """
-    require_as_named("the plan", str(file), folder=folder, bounds=bounds)
+    why = "a saved plan is applied for whoever made it, not for a commit"
+    _require_own("the plan", file, why, folder=folder, bounds=bounds)
+
+
+def require_own_report(file: Path, *, folder: Path, bounds: Bounds) -> None:
+    """Refuse a report that came with the checkout: a commit could say of itself what it likes.
+
+    Raises: `UsageError`, `StateUnusable`.
+    """
+    why = "a report is what this job wrote, not what a commit says of itself"
+    _require_own("the report", file, why, folder=folder, bounds=bounds)
+
+
+def _require_own(what: str, file: Path, why: str, *, folder: Path, bounds: Bounds) -> None:
+    require_as_named(what, str(file), folder=folder, bounds=bounds)
     path = folder / file
     for each in (path, path.resolve()):
-        _require_untracked(each.parent, [each.name], "a saved plan is applied for whoever made it, not for a commit")
+        _require_untracked(each.parent, [each.name], why)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wfdeploy.http.urls import problem_of
 from wfdeploy.project.permissions import VARIABLE, refuse_webhook
-from wfdeploy.webhooks.urls import problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -64,6 +64,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "state import": ("exported.jsonl --state other.db",),
     "adopt": ("--yes",),
     "doctor": ("", "--probe --yes"),
+    "comment": ("plan.md",),
     "apply": ("--yes -o json",),
     "dev": ("--port 0",),
 }

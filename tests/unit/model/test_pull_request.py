@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfdeploy.model.pull_request import FoundStamp, ReportStamp
+from wfdeploy.model.pull_request import STALE_LINE, FoundStamp, ReportStamp
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=30)
@@ -45,4 +45,21 @@ def test_other_texts_have_none(text: str) -> None:
 
 def test_what_carriage_returns_a_host_puts_in_changes_nothing() -> None:
     found = FoundStamp.of(f"<!-- wfdeploy:a:b -->\r\n<!-- wfdeploy commit {SHA} -->\r\n\r\n### Plan")
-    assert found == FoundStamp("<!-- wfdeploy:a:b -->", SHA)
+    assert found == FoundStamp("<!-- wfdeploy:a:b -->", "a", SHA, lines=2)
+
+
+def test_a_comment_says_that_it_is_out_of_date() -> None:
+    found = FoundStamp.of(f"<!-- wfdeploy:a:b -->\r\n<!-- wfdeploy commit {SHA} -->\n{STALE_LINE}\n")
+    assert found is not None
+    assert found.is_stale
+    assert FoundStamp.of(f"<!-- wfdeploy:a:b -->\n{STALE_LINE}\n") == FoundStamp(
+        "<!-- wfdeploy:a:b -->", "a", is_stale=True
+    )
+
+
+def test_it_is_behind_another_commit() -> None:
+    found = FoundStamp("<!-- wfdeploy:a:b -->", "a", SHA)
+    assert found.is_behind("f" * 40)
+    assert not found.is_behind(SHA)
+    assert not found.is_behind("")
+    assert not FoundStamp("<!-- wfdeploy:a:b -->", "a").is_behind(SHA)

@@ -17,8 +17,8 @@ from tests.unit.render.views import SAMPLE_PLANS
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, FieldChange, Plan
+from wfdeploy.model.pull_request import GITHUB_LIMIT
 from wfdeploy.render import plan_markdown
-from wfdeploy.render.markdown import GITHUB_LIMIT
 
 
 def markdown(plan: Plan, limit: int = GITHUB_LIMIT) -> str:

@@ -1,4 +1,4 @@
-"""Which texts are URLs of webhooks."""
+"""Which texts are URLs that something confidential may be sent to."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?
 
 
 def problem_of(url: str) -> str | None:
-    """Why a URL can't be that of a webhook, in words that don't hold it; None for nothing."""
+    """Why nothing confidential may be sent to a URL, in words that don't hold it; None for nothing."""
     match = _URL.fullmatch(url)
     if match is None:
-        return "it is not a URL of a webhook: https://HOST/PATH, without a user"
+        return "it is not a plain URL: https://HOST/PATH, without a user"
     if match[1] == "http" and not is_this_machine(match[2].strip("[]")):
         return "it begins with http://, which is for this machine alone"
     return None

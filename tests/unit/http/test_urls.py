@@ -1,16 +1,16 @@
-"""Which texts are URLs of webhooks: those that every reader reads in one way."""
+"""Which texts are plain URLs: those that every reader reads in one way."""
 
 from __future__ import annotations
 
 import pytest
 
-from wfdeploy.webhooks.urls import problem_of
+from wfdeploy.http.urls import problem_of
 
 
 @pytest.mark.parametrize(
     "url", ["https://hooks.slack.com/services/T0/B0/x", "https://h:8443?a=b", "http://127.0.0.1:9/x", "http://[::1]:9/"]
 )
-def test_urls_of_webhooks(url: str) -> None:
+def test_plain_urls(url: str) -> None:
     assert problem_of(url) is None
 
 

@@ -1,0 +1,1 @@
+"""Comment on pull requests, by the APIs of their hosts."""
