@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from wfdeploy.api.loading import load
     from wfdeploy.api.plan import Change, Plan
     from wfdeploy.api.project import Project
+    from wfdeploy.api.shared_state import LeaseStatus, SharedState
     from wfdeploy.errors import (
         CacheDamaged,
         ExitCode,
@@ -54,6 +55,7 @@ _HOMES = {
     "api.plan": ("Change", "Plan"),
     "api.loading": ("load",),
     "api.project": ("Project",),
+    "api.shared_state": ("LeaseStatus", "SharedState"),
     "errors": (
         "CacheDamaged",
         "ExitCode",
@@ -112,6 +114,7 @@ __all__ = [
     "Following",
     "Interrupted",
     "InvalidInput",
+    "LeaseStatus",
     "Listing",
     "Notice",
     "Outcome",
@@ -127,6 +130,7 @@ __all__ = [
     "RunState",
     "Settled",
     "Severity",
+    "SharedState",
     "StalePlan",
     "Started",
     "StateChange",

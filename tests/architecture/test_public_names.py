@@ -17,10 +17,10 @@ import wfdeploy
 PUBLIC = [
     "ABSENT", "Action", "ApplyOptions", "ApplyReport", "Assumption", "CacheDamaged", "Change", "Check", "CheckStatus",
     "Continuation", "Diagnosis", "Diagnostic", "Event", "ExitCode", "FailState", "FieldChange", "Following",
-    "Interrupted", "InvalidInput", "Listing", "Notice", "Outcome", "Place", "Plan", "ProbeReport", "Project", "Reading",
-    "Refreshed", "RemoteFailure", "Result", "RowStatus", "RunState", "Settled", "Severity", "StalePlan", "Started",
-    "StateChange", "StateError", "StateLocked", "StateUnusable", "StatusRow", "StopFlag", "Suggestion", "Truth",
-    "UsageError", "Waited", "Waiting", "WfdeployError", "Withheld", "load",
+    "Interrupted", "InvalidInput", "LeaseStatus", "Listing", "Notice", "Outcome", "Place", "Plan", "ProbeReport",
+    "Project", "Reading", "Refreshed", "RemoteFailure", "Result", "RowStatus", "RunState", "Settled", "Severity",
+    "SharedState", "StalePlan", "Started", "StateChange", "StateError", "StateLocked", "StateUnusable", "StatusRow",
+    "StopFlag", "Suggestion", "Truth", "UsageError", "Waited", "Waiting", "WfdeployError", "Withheld", "load",
 ]  # fmt: skip
 """A name that goes from here is gone for everybody who uses it."""
 

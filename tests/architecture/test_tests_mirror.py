@@ -23,6 +23,8 @@ NOTHING_TO_TEST = (
 """Modules of values, protocols and entry points."""
 
 ELSEWHERE = {
+    "api/arguments": "tests/unit/api/test_project.py",
+    "api/shared_state": "tests/sharedlog/test_commands.py",
     "cli/command": "tests/unit/cli/test_help.py",
     "cli/commands/*": "tests/cli",
     "cli/completing": "tests/unit/cli/commands/test_completion.py",

@@ -35,7 +35,7 @@ def load(
     local: work on a server that is embedded in this process, for as long as an operation takes (`--local`).
     url: the server to talk to (`--url`).
     token: the token itself. Without it, the environment variable is read that the project file names.
-    state: the state file (`--state`).
+    state: the file of the state, or the URL of a shared one (`--state`).
     env_file: variables that count where `environ` has none of that name (`--env-file`).
     shard: `I/N`, only the I-th of N parts of all runs (`--shard`).
     allow: what the project may ask for, as `KIND=PATTERN` (`--allow`).

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
+from wfdeploy.api.arguments import Paths, readable, states_of, texts_of
 from wfdeploy.api.calls import Call, OnEvent
 from wfdeploy.api.plan import Plan
 from wfdeploy.errors import UsageError
@@ -17,12 +17,13 @@ from wfdeploy.model.options import ApplyOptions, StopFlag, TargetOptions
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from wfdeploy.api.shared_state import SharedState
     from wfdeploy.model.checks import Diagnosis
     from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.plan import Plan as MadePlan
     from wfdeploy.model.plan import Selection
-    from wfdeploy.model.status import Refreshed, ShownState, StatusRow
+    from wfdeploy.model.status import Refreshed, StatusRow
     from wfdeploy.operations.waiting import Waited
     from wfdeploy.planning.saved_plan import SavedPlan
     from wfdeploy.wiring.settings import Settings
@@ -32,9 +33,6 @@ T = TypeVar("T")
 
 Confirm: TypeAlias = Callable[[Plan], bool]
 """Shown a plan; False declines it."""
-
-Paths: TypeAlias = Sequence[str | os.PathLike[str]]
-"""Files and folders, relative to that of the project."""
 
 _USUAL = ApplyOptions()
 
@@ -66,21 +64,22 @@ class Project:
 
         paths: folders and files to read in place of the project's manifests.
         """
-        from wfdeploy.wiring.validation import problems
+        from wfdeploy.wiring.validation import Validation, problems
 
         call = Call(on_event)
-        return call.run(
-            lambda: tuple(
-                problems(
-                    self._options,
-                    self._environ,
-                    cwd=self.folder,
-                    paths=_readable(paths),
-                    variables=self._variables,
-                    listener=call,
-                )
+
+        def work() -> tuple[Diagnostic, ...]:
+            validation = Validation(
+                options=self._options,
+                environ=self._environ,
+                cwd=self.folder,
+                paths=readable(paths),
+                variables=self._variables,
+                listener=call,
             )
-        )
+            return tuple(problems(validation))
+
+        return call.run(work)
 
     def plan(
         self,
@@ -108,7 +107,7 @@ class Project:
         from wfdeploy.wiring.assembly import warn_of_shared_names
 
         selection = self._selection(targets, replace=replace, limit=limit, prune=prune, refresh=refresh)
-        call, chosen = Call(on_event), _readable(paths)
+        call, chosen = Call(on_event), readable(paths)
 
         def work(workspace: Workspace) -> Plan:
             warn_of_shared_names(call, workspace.target)
@@ -157,7 +156,7 @@ class Project:
             selection, chosen = saved.selection, saved.paths
         else:
             selection = self._selection(targets, replace=replace, limit=limit, prune=prune, refresh=refresh)
-            chosen = _readable(paths)
+            chosen = readable(paths)
         call = Call(on_event, stop)
         return self._apply(call, "apply", selection, options, confirm, paths=chosen, saved=saved)
 
@@ -242,7 +241,7 @@ class Project:
         """
         from wfdeploy.operations.status import status
 
-        chosen = globs, _texts(labels), _states(run_states)
+        chosen = globs, texts_of(labels), states_of(run_states)
         return self._do(Call(on_event), "status", lambda there: tuple(status(there, *chosen, offline=offline)))
 
     def wait(
@@ -266,7 +265,12 @@ class Project:
         from wfdeploy.model.blocking import Condition
         from wfdeploy.operations.waiting import wait
 
-        call, chosen, states, condition = Call(on_event, stop), _texts(labels), _states(run_states), Condition(until)
+        call, chosen, states, condition = (
+            Call(on_event, stop),
+            texts_of(labels),
+            states_of(run_states),
+            Condition(until),
+        )
         return self._do(
             call,
             "wait",
@@ -289,7 +293,7 @@ class Project:
         """
         from wfdeploy.operations.refresh import refresh
 
-        call, chosen = Call(on_event), _texts(labels)
+        call, chosen = Call(on_event), texts_of(labels)
         return self._do(
             call, "refresh", lambda workspace: refresh(workspace, globs, chosen, lock_timeout_s=lock_timeout_s)
         )
@@ -320,13 +324,20 @@ class Project:
 
         return call.run(lambda: diagnose(where, call, open_, partial(try_out, options=options) if probe else None))
 
+    @property
+    def shared_state(self) -> SharedState:
+        """The state that many machines share: begun, looked at, copied, unlocked."""
+        from wfdeploy.api.shared_state import SharedState
+
+        return SharedState(self._do, _local=self._options.local)
+
     def _requested(self, action: str, globs: Sequence[str], labels: Iterable[str], states: Iterable[str]) -> Selection:
         from wfdeploy.model.plan import RequestedAction, Selection
 
         return Selection(
             targets=tuple(globs),
-            labels=_texts(labels),
-            run_states=_states(states),
+            labels=texts_of(labels),
+            run_states=states_of(states),
             requested=RequestedAction(action),
             variables=self._variables,
         )
@@ -399,32 +410,10 @@ class Project:
         from wfdeploy.model.plan import Refresh, Selection
 
         return Selection(
-            targets=_texts(targets),
-            replace=_texts(replace),
+            targets=texts_of(targets),
+            replace=texts_of(replace),
             limit=limit,
             prune=prune,
             refresh=Refresh(refresh),
             variables=self._variables,
         )
-
-
-def _readable(paths: Paths | None) -> tuple[str, ...] | None:
-    """Paths that an operation may read. Raises: `UsageError` for standard input, which is the program's own."""
-    chosen = _texts(paths) if isinstance(paths, str) else tuple(os.fspath(path) for path in paths or ())
-    if "-" in chosen:
-        raise UsageError("standard input is read by the command alone", hint="name a file")
-    return chosen or None
-
-
-def _states(given: Iterable[str]) -> frozenset[ShownState]:
-    """States of runs. Raises: `UsageError` for an unknown one."""
-    from wfdeploy.model.status import run_states
-
-    return run_states(_texts(given))
-
-
-def _texts(given: Iterable[str]) -> tuple[str, ...]:
-    """Several texts. Raises: `UsageError` for one alone, each letter of which would be taken for one."""
-    if isinstance(given, str):
-        raise UsageError(f"{given!r} is one text, and a list of texts is wanted", hint=f"write [{given!r}]")
-    return tuple(given)

@@ -160,14 +160,21 @@ def _project(settings: Settings) -> Check:
 
 
 def _manifests(where: Where, settings: Settings, listener: Listener) -> Iterator[Check]:
-    from wfdeploy.wiring.validation import check_all
+    from wfdeploy.wiring.validation import Validation, check_all
 
     environment = LOCAL if settings.target.local else where.options.environment
     # Standard input, which may hold the token, was read.
     options = replace(where.options, environment=environment, local=False, token=None, token_file=None)
     try:
         found = check_all(
-            options, where.environ, cwd=where.cwd, paths=None, variables=where.variables, listener=listener
+            Validation(
+                options=options,
+                environ=where.environ,
+                cwd=where.cwd,
+                paths=None,
+                variables=where.variables,
+                listener=listener,
+            )
         )
     except WfdeployError as error:
         yield problem("manifests", error.message, error.hint, exit_code=error.exit_code)

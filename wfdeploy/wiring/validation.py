@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -36,62 +36,61 @@ if TYPE_CHECKING:
     from wfdeploy.model.document import FieldPath
 
 
-def problems(
-    options: TargetOptions,
-    process_environ: Mapping[str, str],
-    *,
-    cwd: Path,
-    paths: Sequence[str] | None,
-    variables: Mapping[str, str],
-    listener: Listener,
-) -> Sequence[Diagnostic]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """What is validated, and how."""
+
+    options: TargetOptions
+
+    environ: Mapping[str, str]
+    """The environment variables of the process."""
+
+    cwd: Path
+
+    paths: Sequence[str] | None
+    """Folders and files to read in place of the project's manifests."""
+
+    variables: Mapping[str, str]
+    """Values that beat the project file's."""
+
+    listener: Listener
+
+
+def problems(validation: Validation) -> Sequence[Diagnostic]:
     """Find every problem of the chosen environment, or of all where none is chosen: each once, warnings included.
 
     Raises: `UsageError`.
     """
-    return check_all(options, process_environ, cwd=cwd, paths=paths, variables=variables, listener=listener).diagnostics
+    return check_all(validation).diagnostics
 
 
-def check_all(
-    options: TargetOptions,
-    process_environ: Mapping[str, str],
-    *,
-    cwd: Path,
-    paths: Sequence[str] | None,
-    variables: Mapping[str, str],
-    listener: Listener,
-) -> Checked:
+def check_all(validation: Validation) -> Checked:
     """Find what `problems` finds, and say how much was checked: of runs, and of a group that environments declare
     differently, as in the environment with the most runs.
 
     Raises: `UsageError`.
     """
-    listener = _once(listener)
+    validation = replace(validation, listener=_once(validation.listener))
     try:
-        return _by_environment(options, process_environ, cwd=cwd, paths=paths, variables=variables, listener=listener)
+        return _by_environment(validation)
     except InvalidInput as error:  # the project file itself
+        options, cwd = validation.options, validation.cwd
         file = None if options.project_file is None else Path(options.project_file)
         project = presumed_project(locate_project_file(cwd=cwd, file=file), cwd=cwd)
-        found = check(project, paths, Loading(cwd=cwd, stdin=read_stdin, listener=listener), presuming=True)
+        how = Loading(cwd=cwd, stdin=read_stdin, listener=validation.listener)
+        found = check(project, validation.paths, how, presuming=True)
         return found._replace(diagnostics=(*error.diagnostics, *found.diagnostics))
 
 
-def declared_groups(
-    options: TargetOptions,
-    process_environ: Mapping[str, str],
-    *,
-    cwd: Path,
-    paths: Sequence[str] | None,
-    variables: Mapping[str, str],
-    listener: Listener,
-) -> Mapping[str, DesiredGroup]:
+def declared_groups(validation: Validation) -> Mapping[str, DesiredGroup]:
     """Read the groups of the chosen environment, or of all where none is chosen.
 
     Raises: `InvalidInput` with every problem that `check_all` finds; `UsageError`.
     """
+    options = validation.options
     environment = LOCAL if options.local and options.environment is None else options.environment
     where = replace(options, environment=environment, local=False, token=None, token_file=None)
-    checked = check_all(where, process_environ, cwd=cwd, paths=paths, variables=variables, listener=listener)
+    checked = check_all(replace(validation, options=where))
     errors = [diagnostic for diagnostic in checked.diagnostics if diagnostic.is_error]
     if errors:
         raise InvalidInput(errors)
@@ -112,20 +111,15 @@ def _once(listener: Listener) -> Listener:
     return once
 
 
-def _by_environment(
-    options: TargetOptions,
-    process_environ: Mapping[str, str],
-    *,
-    cwd: Path,
-    paths: Sequence[str] | None,
-    variables: Mapping[str, str],
-    listener: Listener,
-) -> Checked:
+def _by_environment(validation: Validation) -> Checked:
+    options, cwd = validation.options, validation.cwd
     stdin = cache(read_stdin)
-    named = resolve(replace(options, environment=options.environment or LOCAL, local=False), process_environ, cwd=cwd)
+    named = resolve(
+        replace(options, environment=options.environment or LOCAL, local=False), validation.environ, cwd=cwd
+    )
     declared = named.target.project.environments
     environments = (options.environment,) if options.environment is not None else declared or (None,)
-    allowed = {VARIABLE: process_environ.get(VARIABLE, "")}  # no other variable counts for what is valid
+    allowed = {VARIABLE: validation.environ.get(VARIABLE, "")}  # no other variable counts for what is valid
     documents = Documents(MAX_HELD) if len(environments) > 1 else None
     seen: dict[tuple[object, ...], tuple[Diagnostic, list[str | None]]] = {}
     all_: list[Checked] = []
@@ -134,16 +128,16 @@ def _by_environment(
         defaults = local_variables(named) if environment in (None, LOCAL) else {}
         times: Counter[tuple[object, ...]] = Counter()
         how = Loading(
-            variables=variables,
+            variables=validation.variables,
             defaults=defaults,
             stdin=stdin,
             cwd=cwd,
-            listener=listener,
+            listener=validation.listener,
             loopback=target.loopback or environment in (None, LOCAL),  # without environments, nothing else is known
             documents=documents,
             keep=0,
         )
-        all_.append(check(target.project, paths, how))
+        all_.append(check(target.project, validation.paths, how))
         for diagnostic in all_[-1].diagnostics:
             # Not compared by its excerpt: a line may be the whole of a large file.
             key = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, diagnostic.address)

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+import wfdeploy
+from tests.sharedlog.servers import s3
 from tests.support.local_server import LocalServer
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "python.md"
 HOSTED = "https://qstash.upstash.io"
+SHARED = "s3://acme-ops/wfdeploy/production"
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +40,14 @@ def test_the_examples_run(
     (infra / "manifests" / "onboarding.yaml").write_text(onboarding, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("QSTASH_TOKEN", server.token)
-    for source in blocks("python"):
-        exec(compile(source, str(PAGE), "exec"), {"__name__": "example"})
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "user"))
+    with s3() as place:
+        url = place.url_of("wfdeploy/production")
+        for name, value in place.environ.items():
+            monkeypatch.setenv(name, value)
+        wfdeploy.load("infra/", environment="production", state=url).shared_state.init()
+        for source in blocks("python"):
+            exec(compile(source.replace(SHARED, url), str(PAGE), "exec"), {"__name__": "example"})
     printed = capsys.readouterr().out
     assert printed.startswith("3 runs to trigger\nonboarding/tenant[asia] RunState.")
     assert len(server.accepted()) == 9  # the last examples apply the manifests' own day

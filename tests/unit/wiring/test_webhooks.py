@@ -10,7 +10,7 @@ from wfdeploy.errors import InvalidInput
 from wfdeploy.model.notification import NotificationKind
 from wfdeploy.model.options import TargetOptions
 from wfdeploy.wiring.settings import Settings, resolve, secret_values
-from wfdeploy.wiring.validation import problems
+from wfdeploy.wiring.validation import Validation, problems
 from wfdeploy.wiring.webhooks import webhooks_of
 
 PROJECT = """\
@@ -104,8 +104,10 @@ def test_a_url_is_a_secret(folder: Path) -> None:
 
 def test_validate_finds_what_is_wrong_with_bodies_and_names(folder: Path) -> None:
     def found() -> list[tuple[str, int]]:
-        options = TargetOptions()
-        all_ = problems(options, {}, cwd=folder, paths=None, variables={}, listener=lambda _: None)
+        how = Validation(
+            options=TargetOptions(), environ={}, cwd=folder, paths=None, variables={}, listener=lambda _: None
+        )
+        all_ = problems(how)
         return [(one.code, one.place.line or 0) for one in all_ if one.place.file == "wfdeploy.yaml"]
 
     (folder / "manifests").mkdir()

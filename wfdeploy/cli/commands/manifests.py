@@ -61,12 +61,21 @@ def validate(
     from wfdeploy.cli import progress
     from wfdeploy.model.diagnostic import Severity
     from wfdeploy.render import diagnostics as view
-    from wfdeploy.wiring.validation import check_all
+    from wfdeploy.wiring.validation import Validation, check_all
 
     output = app.output
     began = time.monotonic()
     with progress.bar(output) as listener:
-        checked = check_all(target, app.environ, cwd=Path.cwd(), paths=paths, variables=variables, listener=listener)
+        checked = check_all(
+            Validation(
+                options=target,
+                environ=app.environ,
+                cwd=Path.cwd(),
+                paths=paths,
+                variables=variables,
+                listener=listener,
+            )
+        )
     found = checked.diagnostics
     errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
     if output.view is View.JSON:
@@ -169,14 +178,21 @@ def graph(
 
     from wfdeploy.cli import progress
     from wfdeploy.render import graph as view
-    from wfdeploy.wiring.validation import declared_groups
+    from wfdeploy.wiring.validation import Validation, declared_groups
 
     output = app.output
     if notation != "text" and output.view is View.JSON:
         raise click.UsageError(f"--format {notation} and --output json are two formats of one output.")
     with progress.bar(output) as listener:
         groups = declared_groups(
-            target, app.environ, cwd=Path.cwd(), paths=paths, variables=variables, listener=listener
+            Validation(
+                options=target,
+                environ=app.environ,
+                cwd=Path.cwd(),
+                paths=paths,
+                variables=variables,
+                listener=listener,
+            )
         )
     if output.view is View.JSON:
         output.payload(view.json_text(groups))
