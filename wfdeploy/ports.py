@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Record,
         RecordKey,
         Standing,
+        StateVersion,
         StorageFacts,
     )
 
@@ -310,8 +311,19 @@ class StateBackend(Protocol):
     def new_key(self) -> bytes:
         """The redaction key of a state that `create` or `empty` makes."""
 
+    def prepare(self) -> None:
+        """Make whatever a state that may begin here needs first, such as the tables of a database.
+
+        Raises: `StateUnusable`.
+        """
+
     def exists(self) -> bool:
         """Whether there is a state."""
+
+    @property
+    def versions(self) -> Sequence[StateVersion]:
+        """The version of a shared state that was last opened to be read; of each shard, where all are read together.
+        Empty for a file."""
 
     def open(self, *, readonly: bool) -> StateStore:
         """Open the state. Raises: `StateUnusable`, also where it belongs elsewhere."""

@@ -140,5 +140,5 @@ def test_what_was_asked_for_by_hand_and_killed_is_asked_for_once_more(
     again = scene.checkout.here(*request_, "--yes")
     assert again.code == 0, again.stderr
     scene.server.settle()
-    assert scene.states == ["RUN_FAILED"] * 2, "the first one, and the one that was asked for"
+    assert scene.states == ["RUN_FAILED"] * 2, "the first one, and the requested one"
     assert ("nothing more is sent" in again.stderr) is ("before" not in point)

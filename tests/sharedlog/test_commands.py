@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import wfdeploy
 from tests.golden_files import Ran, command_line
 from tests.sharedlog.servers import PASSWORD, Place
 from wfdeploy.sharedlog.log import DecidedLog
@@ -108,7 +111,22 @@ def test_every_command_works_on_a_shared_state(desk: Desk) -> None:
     assert pulled.code == 0, pulled.stderr
     assert desk.run("state", "pull", "file.db").code == 5
     assert desk.run("state", "export", state="file.db").stdout == exported.stdout
-    assert desk.run("status", state="file.db").stdout == desk.run("status").stdout
+    # A copy doesn't follow the log: of its serial nothing is said.
+    assert desk.run("status", state="file.db").stdout == desk.run("status").stdout.rpartition("State: ")[0]
+
+
+def test_what_is_only_read_says_how_old_it_is(desk: Desk) -> None:
+    began_ms = round(1000 * time.time())
+    assert desk.run("state", "init").code == 0
+    assert desk.run("apply").code == 0
+    last = json.loads(desk.run("state", "holder", "--output", "json").stdout)["lastEntry"]
+    words = re.compile(rf"{re.escape(desk.name)} at serial {last}, written \d+ s ago\n")
+    for command in ("plan", "status", "history"):
+        assert words.search(desk.run(command).stdout), command
+        (version,) = json.loads(desk.run(command, "--output", "json").stdout)["stateVersions"]
+        assert (version["shard"], version["serial"]) == (None, last)
+        assert began_ms <= version["writtenAt"] <= version["readAt"]
+        assert "stateVersions" not in json.loads(desk.run(command, "--output", "json", state="").stdout or "{}")
 
 
 def test_a_saved_plan_that_no_longer_holds_is_stale(desk: Desk) -> None:
@@ -153,6 +171,7 @@ def test_shards_are_read_together_and_used_one_by_one(desk: Desk) -> None:
     status = desk.run("status")
     assert status.code == 0, status.stderr
     assert "2 succeeded" in status.stdout
+    assert re.search(rf"{re.escape(desk.name)} shard 1/2 at serial \d+, .*; shard 2/2 at serial \d+, ", status.stdout)
     assert len(desk.run("state", "list").stdout.splitlines()) == 3
     assert len(desk.run("state", "export").stdout.splitlines()) >= 3
     for arguments in (
@@ -166,6 +185,22 @@ def test_shards_are_read_together_and_used_one_by_one(desk: Desk) -> None:
         assert refused.code == 5, (arguments, refused)
         assert "--shard 1/2" in refused.stderr
     assert desk.run("state", "migrate", "--to", desk.url, state="a.db").code == 5
+
+
+@pytest.mark.parametrize("desk", ["s3"], indirect=True)
+def test_redacted_values_of_every_shard_are_compared_with_its_own_key(desk: Desk) -> None:
+    manifest = desk.folder / "manifests" / "hello.yaml"
+    text = manifest.read_text("utf-8")
+    head = text[: min(text.index("  defaults:"), text.index("  runs:"))]
+    runs = "".join(f"    - name: run-{number}\n      body: {{ n: {number} }}\n" for number in range(8))
+    text = f"{head}  defaults: {{redact: {{body: true}}, headers: {{X-A: one}}}}\n  runs:\n{runs}"
+    manifest.write_text(text, "utf-8")
+    for shard in ("1/2", "2/2"):
+        assert desk.run("apply", "--shard", shard, "--create-state").code == 0
+    manifest.write_text(text.replace("X-A: one", "X-A: two"), "utf-8")
+    changes = json.loads(desk.run("plan", "--output", "json").stdout)["changes"]
+    assert len(changes) == 8
+    assert {field["path"] for change in changes for field in change["diff"]} == {"headers.x-a"}
 
 
 def test_a_whole_state_has_no_shards(desk: Desk) -> None:
@@ -260,6 +295,38 @@ def test_a_lease_is_shown_and_taken_away(desk: Desk) -> None:
     after = json.loads(desk.run("state", "holder", "--output", "json").stdout)
     assert (after["held"], after["formerHolderMaySend"]) == (False, True)
     assert "by hand" in after["suspect"]
+    assert (after["takenAtMs"], after["unlockedBy"]["pid"]) == (shown["takenAtMs"], os.getpid())
+    assert after["takenAtMs"] <= after["unlockedAtMs"] <= 1000 * time.time()
+    told = desk.run("state", "holder").stdout.splitlines()
+    assert re.fullmatch(r"free; unlocked by .*wfdeploy state unlock --yes.* at 20.* UTC", told[0])
+    assert re.fullmatch(r"last held by ci on runner-7 \(process 1, wfdeploy apply\) since 20.* UTC", told[1])
+
+
+@pytest.mark.parametrize("desk", ["s3"], indirect=True)
+def test_a_program_uses_a_shared_state(desk: Desk) -> None:
+    environ = {**os.environ, **desk.environ}
+    project = wfdeploy.load(desk.folder, local=True, state=desk.url, environ=environ)
+    assert project.shared_state.init() == 1  # the fence of who began it
+    with pytest.raises(wfdeploy.StateUnusable, match="there is a state at"):
+        project.shared_state.init()
+    assert project.apply().is_done
+    before = project.shared_state.holder()
+    assert (before.is_held, before.seems_gone, before.suspect) == (False, False, "")
+    assert project.shared_state.pull("backup.db") == before.last_entry
+    pulled = wfdeploy.load(desk.folder, local=True, state="backup.db", environ=environ)
+    assert [row.address for row in pulled.status(offline=True)] == ["hello/later", "hello/world"]
+    with pytest.raises(wfdeploy.UsageError, match="not a shared one"):
+        pulled.shared_state.holder()
+    clocks = lease.Clocks(steady=lambda: 0.0)
+    holder = Holder(host="runner-7", user="ci", pid=1, command="wfdeploy apply")
+    with desk.log() as log:
+        lease.take(log, holder, clocks, timeout_s=0, on_wait=lambda _: None, is_begun=lambda: True)
+    with pytest.raises(wfdeploy.StateError, match="nobody holds"):
+        project.shared_state.unlock(before)
+    held = project.shared_state.holder()
+    assert (held.is_held, held.holder) == (True, "ci on runner-7 (process 1, wfdeploy apply)")
+    project.shared_state.unlock(held)
+    assert "by hand" in project.shared_state.holder().suspect
 
 
 def test_a_file_that_a_cache_brings_back_is_not_used_and_that_is_said(desk: Desk) -> None:
@@ -282,8 +349,6 @@ def test_a_file_that_a_cache_brings_back_is_not_used_and_that_is_said(desk: Desk
 
 
 def test_an_apply_may_begin_the_state_when_told_so(desk: Desk) -> None:
-    with desk.log() as log:
-        log.backend.prepare()
     begun = desk.run("apply", "--create-state")
     assert begun.code == 0, begun.stderr
     assert desk.run("apply").stdout == "Nothing to do: 2 unchanged.\n"

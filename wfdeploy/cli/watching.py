@@ -19,6 +19,7 @@ from wfdeploy.model.event import Event, Notice, Waiting
 from wfdeploy.model.status import ShownState, none_in
 from wfdeploy.operations import status as operation
 from wfdeploy.render import status, status_text
+from wfdeploy.render.encode import state_line
 from wfdeploy.render.terminal import printable
 from wfdeploy.render.width import clip
 
@@ -67,12 +68,16 @@ class StatusView:
         found = fail_state.found_in(Counter(row.run_state for row in rows if row.run_state is not None))
         return matching(self._fail_on, also_blocked(workspace, self._fail_on, found))
 
-    def show(self, rows: Sequence[StatusRow], now_ms: int, failed_on: Sequence[str] | None = None) -> None:
-        """Write the rows."""
+    def show(
+        self, rows: Sequence[StatusRow], now_ms: int, workspace: Workspace, failed_on: Sequence[str] | None = None
+    ) -> None:
+        """Write the rows, and which version of a shared state they are from."""
         if self._states and not rows:
             self._output.note(none_in(self._states))
-        text = self.text(rows, now_ms, width=self._output.width) if rows or not self._states else ()
-        self._output.show(status.json_text(rows, failed_on=failed_on), text)
+        text = list(self.text(rows, now_ms, width=self._output.width)) if rows or not self._states else []
+        versions = workspace.state_backend.versions
+        text += state_line(workspace.target.state_name, versions, self._output.style)
+        self._output.show(status.json_text(rows, versions, failed_on=failed_on), text)
 
     def text(
         self, rows: Sequence[StatusRow], now_ms: int, *, width: int | None, height: int | None = None
@@ -106,11 +111,12 @@ class StatusView:
                     is_news = now_ms == 0 or [_shown_of(row) for row in found] != [_shown_of(row) for row in rows]
                     rows, now_ms = found, workspace.clock.now_ms()
                     if output.view is View.JSON:
-                        output.payload("".join(status.json_text(found)).replace("\n", "") + "\n")
+                        versions = workspace.state_backend.versions
+                        output.payload("".join(status.json_text(found, versions)).replace("\n", "") + "\n")
                     elif screen is not None:
                         screen.show(lambda width, height: "".join(self.text(found, now_ms, width=width, height=height)))
                     elif is_news:
-                        self.show(found, now_ms)
+                        self.show(found, now_ms, workspace)
                         output.payload("\n")
 
                 with signals.stop_on_signal() as stopper:
@@ -126,7 +132,7 @@ class StatusView:
                 return self.failed_on(workspace, rows)
         finally:
             if screen is not None and now_ms:
-                self.show(rows, now_ms)
+                self.show(rows, now_ms, workspace)
 
     def command(self, command: str, arguments: Sequence[str]) -> str:
         flags = [word for word in arguments if word.startswith("--")]

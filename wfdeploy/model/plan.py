@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.observed import Continuation, RunState
     from wfdeploy.model.run import DesiredRun, Source
-    from wfdeploy.model.state import Attempt
+    from wfdeploy.model.state import Attempt, StateVersion
     from wfdeploy.model.status import ShownState
 
 
@@ -237,6 +237,7 @@ class Plan:
     declared_again: how many triggers are of runs that were triggered before, and forgotten.
     notes: what there is to know of schedules and rollouts beside the changes.
     shard: `I/N` where the plan is about a part of all runs.
+    versions: which versions of a shared state were read, without a lock; empty for a file, and under a lock.
     cancels_later: how many running runs `apply --wait` may cancel for what it releases later.
     idle: why a requested action has nothing to do, where its selection is empty.
     explain: gives all that there is to report of brief changes, while manifests and state are there.
@@ -272,6 +273,7 @@ class Plan:
     manifests_digest: str = ""
     notes: tuple[str, ...] = ()
     shard: str = ""
+    versions: tuple[StateVersion, ...] = field(default=(), compare=False)
     cancels_later: int = 0
     idle: str = ""
     explain: Callable[[Iterable[Change]], Iterator[Change]] = field(default=iter, compare=False, repr=False)

@@ -165,10 +165,15 @@ class Shard:
 
     def covers(self, place: str) -> bool:
         """Whether the run at this place (the digest of project, environment and address) belongs to this part."""
-        number = 0
-        for char in place[:_DIGITS]:
-            number = number << 5 | _DIGIT[char]
-        return number % self.count == self.index - 1
+        return shard_index(place, self.count) == self.index - 1
+
+
+def shard_index(place: str, count: int) -> int:
+    """Which of `count` parts (from 0) the run at this place belongs to."""
+    number = 0
+    for char in place[:_DIGITS]:
+        number = number << 5 | _DIGIT[char]
+    return number % count
 
 
 def parse_shard(text: str) -> Shard:

@@ -71,6 +71,9 @@ class Head(NamedTuple):
     runs_nonce: the nonce of the last change of which runs are triggered; changes of how they do leave it.
     held_back: digest of what the latest plan held back; empty for nothing.
     moving: where it is being moved to, or has moved (`state.moved`); empty otherwise.
+    written_at_ms: when the last entry of a shared state's log was written (writer's clock, Unix ms). None in a file.
+    shard_keys: the redaction key of each shard, where all of them are read as one state; empty bytes for one that
+        holds nothing. Empty elsewhere.
     """
 
     lineage: str
@@ -83,11 +86,27 @@ class Head(NamedTuple):
     runs_nonce: str = ""
     held_back: str = ""
     moving: str = ""
+    written_at_ms: int | None = None
+    shard_keys: tuple[bytes, ...] = ()
 
     def is_one_of_several(self, log_retention_ms: int) -> bool:
         """Whether other states of this project may be in use: until no listing has shown a foreign trigger for as long
         as the logs reach back. Both times are the server's."""
         return self.foreign_ms is not None and (self.watermark_ms or 0) < self.foreign_ms + log_retention_ms
+
+
+class StateVersion(NamedTuple):
+    """Which version of a shared state was read, and when.
+
+    shard: `I/N`; empty where the state is kept as a whole.
+    written_at_ms: when it was written (its writer's clock, Unix ms); None where that isn't known.
+    read_at_ms: when it was read (our clock, Unix ms).
+    """
+
+    shard: str
+    serial: int
+    written_at_ms: int | None
+    read_at_ms: int
 
 
 class Origin(Enum):

@@ -48,6 +48,8 @@ def _apply(
         workspace.require_named_state()
     else:
         workspace.require_state_name()
+    if request.options.create_state:
+        workspace.state_backend.prepare()
     if workspace.state_backend.is_shared and not workspace.has_state:
         from wfdeploy.planning.consent import require_no_state_needed
 

@@ -9,6 +9,8 @@ from functools import cached_property
 from wfdeploy.manifests.identify.run_ids import Naming, place_of
 from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.address import Address
+from wfdeploy.model.project import shard_index
+from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.state import Attempt, Head, Record, RecordKey, Standing
 from wfdeploy.model.workflow_id import own_id
 from wfdeploy.planning.diff.failure_policy import UNFINISHED
@@ -32,7 +34,7 @@ class Baseline:
         self.renames = Renames(manifests, store, sharded=workspace.target.shard is not None)
         self.lookups = StateLookups(store, self.renames)
         self.identities = identities(
-            workspace.project, manifests.requests, self.renames.respelled, lambda: self.head.redaction_key
+            workspace.project, manifests.requests, self.renames.respelled, self.redaction_key_of
         )
         # By the names that runs have now, refused ones included.
         self.attempts: dict[Address, Attempt] = {}
@@ -72,6 +74,14 @@ class Baseline:
         """Whether an address belongs to the shard that is worked on."""
         project, shard = self.workspace.project, self.workspace.target.shard
         return shard is None or shard.covers(place_of(project.key, project.environment, address))
+
+    def redaction_key_of(self, run: DesiredRun) -> bytes:
+        """The key of the digests that stand for redacted values in the record of a run."""
+        keys, project = self.head.shard_keys, self.workspace.project
+        if not keys:
+            return self.head.redaction_key
+        place = place_of(project.key, project.environment, self.renames.recorded_as(run.address))
+        return keys[shard_index(place, len(keys))]
 
     def emptied_generator(self, address: Address) -> str | None:
         """The generator that made a run, if it is still declared but makes no runs any more."""

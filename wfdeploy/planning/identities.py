@@ -24,9 +24,9 @@ _decode = json.JSONDecoder().raw_decode
 
 
 def identities(
-    project: Project, requests: Requests, respelled: Respelled, redaction_key: Callable[[], bytes]
+    project: Project, requests: Requests, respelled: Respelled, redaction_key: Callable[[DesiredRun], bytes]
 ) -> Identities:
-    """The identities of one project and environment. `redaction_key`: the state's."""
+    """The identities of one project and environment. `redaction_key`: that of a run's record."""
 
     def fingerprints_under(run: DesiredRun, text: str) -> Sequence[str]:
         former = respelled.former(run)
@@ -41,10 +41,10 @@ def identities(
     beside_bodies: dict[tuple[str, str], tuple[FieldChange, ...]] = {}
 
     def changes(run: DesiredRun, before: str) -> tuple[FieldChange, ...]:
-        request = requests.of(run)
-        body, rest = recorded_parts(request, redaction_key())
+        request, key = requests.of(run), redaction_key(run)
+        body, rest = recorded_parts(request, key)
         if not rest or not before.startswith(_BODY) or before[len(_BODY)].isspace():
-            return compare_fields(before, describe(request, redaction_key()))
+            return compare_fields(before, describe(request, key))
         # The body comes first; the rest is shared by many runs.
         if before.startswith((f"{body},", f"{body}}}")):
             end = len(body)
@@ -52,12 +52,12 @@ def identities(
         else:
             old, end = _decode(before, len(_BODY))
             own = compare("body", old, request.body.value)
-        key = before[end:], rest
-        if key not in beside_bodies:
+        suffixes = before[end:], rest
+        if suffixes not in beside_bodies:
             if len(beside_bodies) >= _MOST_KEPT:
                 beside_bodies.clear()
-            beside_bodies[key] = compare_fields(f"{_BODY}0{key[0]}", json.loads(f"{_BODY}0{rest}"))
-        return own + beside_bodies[key]
+            beside_bodies[suffixes] = compare_fields(f"{_BODY}0{suffixes[0]}", json.loads(f"{_BODY}0{rest}"))
+        return own + beside_bodies[suffixes]
 
     def label(address: str, fingerprint_text: str, generation: int, tries: int) -> str:
         place = attempt_place(project.key, project.environment, address, fingerprint_text)

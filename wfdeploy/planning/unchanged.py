@@ -63,4 +63,5 @@ def plan_without_changes(workspace: Workspace, manifests: Manifests, head: Head,
         warnings=tuple(manifests.doubts),
         manifests_digest=manifests.digest,
         shard="" if target.shard is None else str(target.shard),
+        versions=tuple(workspace.state_backend.versions),
     )

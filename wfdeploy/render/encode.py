@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wfdeploy.errors import several
-from wfdeploy.render.terminal import json_safe
+from wfdeploy.render.terminal import Style, Tone, json_safe, printable
 
 if TYPE_CHECKING:
     from wfdeploy.model.observed import Continuation
     from wfdeploy.model.run import Source
+    from wfdeploy.model.state import StateVersion
+
+_FEW_SHARDS = 8
+"""Up to so many are told one by one in text."""
 
 
 def dump(value: object) -> str:
@@ -62,6 +66,43 @@ def stale_line(count: int, seen_at_ms: int | None, now_ms: int, refresh: str) ->
         )
     are = "is shown as it was" if count == 1 else "are shown as they were"
     return f"{several(count)} {are} last seen, {seen(seen_at_ms, now_ms)}; `{refresh}` asks the server for the state."
+
+
+def state_line(name: str, versions: Sequence[StateVersion], style: Style) -> Iterator[str]:
+    """Which version of a shared state was read, as in `State: s3://acme/prod at serial 512, written 3 min ago`. Nothing
+    for a file."""
+    if versions:
+        yield style(f"State: {printable(name)} {read_at(versions)}", Tone.FAINT) + "\n"
+
+
+def read_at(versions: Sequence[StateVersion]) -> str:
+    """The versions of a state in words; shards one by one, if they are few."""
+    words = []
+    for version in versions[:_FEW_SHARDS]:
+        shard = f"shard {version.shard} " if version.shard else ""
+        written = version.written_at_ms
+        age = "" if written is None else f", written {ago(written, version.read_at_ms)}"
+        words.append(f"{shard}at serial {version.serial}{age}")
+    if len(versions) > _FEW_SHARDS:
+        words.append(f"and {len(versions) - _FEW_SHARDS} more")
+    return "; ".join(words)
+
+
+def version_fields(versions: Sequence[StateVersion]) -> Mapping[str, object]:
+    """`{"stateVersions":[…]}` of a shared state, times in Unix milliseconds; nothing for a file."""
+    if not versions:
+        return {}
+    return {
+        "stateVersions": [
+            {
+                "shard": version.shard or None,
+                "serial": version.serial,
+                "writtenAt": version.written_at_ms,
+                "readAt": version.read_at_ms,
+            }
+            for version in versions
+        ]
+    }
 
 
 def source_fields(source: Source) -> dict[str, object]:

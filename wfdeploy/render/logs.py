@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from wfdeploy.errors import several
 from wfdeploy.model.observed import RunLog, RunState, Step, StepError, StepGroup
+from wfdeploy.model.state import StateVersion
 from wfdeploy.model.status import LoggedRun, PastRun
-from wfdeploy.render.encode import document, seen, stale_line, utc
+from wfdeploy.render.encode import document, seen, stale_line, utc, version_fields
 from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import WORDS, state_of
 from wfdeploy.render.width import Cell, inside, pad, table, wrap
@@ -188,12 +189,12 @@ def history_text(
         yield "\n" + style(line, Tone.CHANGED) + "\n"
 
 
-def history_json(runs: Sequence[PastRun]) -> Iterator[str]:
+def history_json(runs: Sequence[PastRun], versions: Sequence[StateVersion] = ()) -> Iterator[str]:
     """`{"formatVersion":1,"runs":[…]}`, one run per line; times in Unix milliseconds.
 
-    `ended` is null for the currently recorded run.
+    `ended` is null for the currently recorded run. versions: of a shared state that were read.
     """
-    return document({}, "runs", map(_past, runs))
+    return document(version_fields(versions), "runs", map(_past, runs))
 
 
 def _until(run: PastRun) -> str:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from wfdeploy.model.plan import ABSENT, Action, Change, FieldChange, Plan
-from wfdeploy.render.encode import continuation_fields, document, source_fields
+from wfdeploy.render.encode import continuation_fields, document, source_fields, version_fields
 
 
 def text(plan: Plan) -> Iterator[str]:
     """The pieces of `{"formatVersion":1,"project":…,"environment":…,"summary":{…},"changes":[…],…}`.
 
     The summary contains every action, also with zero. `old` or `new` is missing if that side doesn't have the field.
-    `continuations` is only there if somebody handled failed runs elsewhere.
+    `continuations` is only there if somebody handled failed runs elsewhere, `stateVersions` with a shared state.
     """
     head = {
         "project": plan.project,
         "environment": plan.environment,
         **({"shard": plan.shard} if plan.shard else {}),
+        **version_fields(plan.versions),
         "summary": {action.value: plan.summary.get(action, 0) for action in Action},
         "verified": plan.verified,
         "warnings": list(plan.warnings),

@@ -9,6 +9,7 @@ from wfdeploy.errors import several
 from wfdeploy.model.address import moved_entry
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Plan
+from wfdeploy.render.encode import read_at
 from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import TONES, WORDS, continuation
 from wfdeploy.render.width import PIPE, rows
@@ -94,6 +95,7 @@ def target_line(plan: Plan, style: Style = plain) -> str:
         f"{style(f'Project {printable(plan.project)}, environment {printable(plan.environment)}', Tone.STRONG)}, "
         f"{f'shard {plan.shard}, ' if plan.shard else ''}server {printable(plan.url)}, "
         f"token from {printable(plan.token_source)}, state {printable(plan.state)}"
+        f"{f' {read_at(plan.versions)}' if plan.versions else ''}"
     )
 
 

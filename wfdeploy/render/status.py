@@ -9,19 +9,23 @@ from typing import Any
 
 from wfdeploy.errors import several
 from wfdeploy.model.observed import RunState
+from wfdeploy.model.state import StateVersion
 from wfdeploy.model.status import Refreshed, RowStatus, StateChange, StatusRow
-from wfdeploy.render.encode import continuation_fields, document, dump, utc
+from wfdeploy.render.encode import continuation_fields, document, dump, utc, version_fields
 from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import WORDS, continuation, counted, state_of
 from wfdeploy.render.width import Cell, table
 
 
-def json_text(rows: Sequence[StatusRow], *, failed_on: Sequence[str] | None = None) -> Iterator[str]:
+def json_text(
+    rows: Sequence[StatusRow], versions: Sequence[StateVersion] = (), *, failed_on: Sequence[str] | None = None
+) -> Iterator[str]:
     """The pieces of `{"formatVersion":1,"summary":{…},"runs":[…]}`, one run per line; times in Unix milliseconds.
 
+    versions: of a shared state that were read.
     failed_on: the states of `--fail-on` that runs are in; None without that option.
     """
-    head: dict[str, object] = {"summary": _summary(Counter(row.run_state for row in rows))}
+    head: dict[str, object] = {**version_fields(versions), "summary": _summary(Counter(row.run_state for row in rows))}
     if failed_on is not None:
         head["failedOn"] = list(failed_on)
     return document(head, "runs", map(row_fields, rows))

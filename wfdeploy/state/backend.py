@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from wfdeploy.errors import StateUnusable
 from wfdeploy.files.databases import make_private
 from wfdeploy.model.address import shell_word
-from wfdeploy.model.state import Binding, LockStatus, StorageFacts
+from wfdeploy.model.state import Binding, LockStatus, StateVersion, StorageFacts
 from wfdeploy.state.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
@@ -52,6 +52,13 @@ class SqliteBackend:
             environ=environ,
             copied_with_state=(project.bounds.root, target.state_file.parent),
         )
+
+    def prepare(self) -> None:
+        """A file needs nothing."""
+
+    @property
+    def versions(self) -> Sequence[StateVersion]:
+        return ()
 
     def exists(self) -> bool:
         return os.path.lexists(self.path)  # a link to nothing too: no state may be created over it

@@ -67,6 +67,7 @@ def head_from(values: Mapping[str, Any]) -> Head:
                 runs_nonce=_optional(values, "runs_nonce", str, ""),
                 held_back=_optional(values, "held_back", str, ""),
                 moving=_optional(values, "moving", str, ""),
+                written_at_ms=_optional(values, "written_at_ms", int, None),
             )
     raise ValueError("its head lacks a value, or has one of another type")
 

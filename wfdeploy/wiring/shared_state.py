@@ -169,19 +169,9 @@ def unused_file(target: Target) -> tuple[str, str] | None:
 # --- what only shared states have ----------------------------------------------------------------------------
 
 
-def prepare(workspace: Workspace) -> None:
-    """Make the tables, or whatever a state needs that begins here. Does nothing where the state is a file.
-
-    Raises: `StateError`.
-    """
-    backend = workspace.state_backend
-    if isinstance(backend, SharedBackend):
-        backend.log.backend.prepare()
-
-
 def begin(workspace: Workspace) -> int:
     """Begin a shared state. Returns its serial. Raises: `StateError` where there is one already; `UsageError`."""
-    prepare(workspace)
+    workspace.state_backend.prepare()
     backend = _shared(workspace)
     with workspace.lock():
         backend.begin()
@@ -224,7 +214,8 @@ def unlock(workspace: Workspace, seen: Holding) -> None:
 
     if seen.stored is None or not seen.is_held:
         raise StateError("nobody holds the lease", hint="nothing needs to be unlocked")
-    lease.unlock(_shared(workspace).log, seen.stored)
+    backend = _shared(workspace)
+    lease.unlock(backend.log, seen.stored, by=backend.as_holder)
 
 
 def pull(workspace: Workspace, file: Path) -> int:
@@ -243,7 +234,7 @@ def migrate(source: Workspace, target: Workspace, *, on_wait: Callable[[str], No
     """
     from wfdeploy.state.shared import migration
 
-    prepare(target)
+    target.state_backend.prepare()
     return migration.migrate(*_ends(source, target), timeout_s=_TAKEN_OVER_S, on_wait=on_wait)
 
 

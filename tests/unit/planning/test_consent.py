@@ -67,7 +67,7 @@ def test_a_person_agrees_to_what_is_cancelled_and_to_what_was_asked_for() -> Non
 
 
 def test_a_person_agrees_to_runs_that_replace_others() -> None:
-    asked = change("g/a", Action.RETRIGGER, "asked for", sends=True)
+    asked = change("g/a", Action.RETRIGGER, "requested", sends=True)
     cancelling = change("g/b", Action.RETRIGGER, "changed", sends=True)._replace(cancels="wfr_b")
     selection = Selection(replace=("g/a",))
     assert needs_consent(plan_of([asked, cancelling]), selection) == "retrigger 1 run and cancel 1 run"

@@ -110,7 +110,7 @@ class Scene:
             ]
         return [
             Change(
-                address=Address(f"g/{number:05}"), action=Action.CANCEL, reason="asked for", run_id=self.run_id(number)
+                address=Address(f"g/{number:05}"), action=Action.CANCEL, reason="requested", run_id=self.run_id(number)
             )
             for number in range(self.count)
         ]

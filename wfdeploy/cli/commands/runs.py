@@ -117,7 +117,7 @@ def status(
                 )
             }
         )
-    view.show(rows, now_ms, failed_on)
+    view.show(rows, now_ms, workspace, failed_on)
     return worse(output, ExitCode.OK, failed_on)
 
 
@@ -282,14 +282,17 @@ def history(app: App, target: TargetOptions, globs: Sequence[str], labels: Seque
     from wfdeploy.cli import surroundings
     from wfdeploy.operations import status as operation
     from wfdeploy.render import logs as view
+    from wfdeploy.render.encode import state_line
 
     with surroundings.opened(app, target, online=False) as workspace:
         runs = operation.history(workspace, tuple(globs), tuple(labels))
         now_ms = workspace.clock.now_ms()
     output = app.output
     refresh = surroundings.command_line("refresh", target)
-    text = view.history_text(runs, output.style, width=output.width, now_ms=now_ms, refresh=refresh)
-    output.show(view.history_json(runs), text)
+    text = list(view.history_text(runs, output.style, width=output.width, now_ms=now_ms, refresh=refresh))
+    versions = workspace.state_backend.versions
+    text += state_line(workspace.target.state_name, versions, output.style)
+    output.show(view.history_json(runs, versions), text)
 
 
 @click.command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.options import TargetOptions
     from wfdeploy.model.project import Target
     from wfdeploy.state.shared.holding import Holding
+    from wfdeploy.state.shared.lease_content import Holder
 
 
 @click.command(
@@ -218,20 +218,15 @@ def _advice(target: Target) -> str:
 
 def _as_json(found: Holding) -> dict[str, Any]:
     content = found.content
-    holder = None if content is None or content.holder is None else content.holder
+    holder = None if content is None else content.holder
+    unlocked = None if content is None else content.unlocked
     return {
         "formatVersion": 1,
         "held": found.is_held,
-        "holder": None
-        if holder is None
-        else {
-            "host": holder.host,
-            "user": holder.user,
-            "pid": holder.pid,
-            "command": holder.command,
-            "job": holder.job or None,
-        },
+        "holder": None if holder is None else _holder_fields(holder),
         "takenAtMs": None if content is None else content.taken_at_ms,
+        "unlockedBy": None if unlocked is None else _holder_fields(unlocked.by),
+        "unlockedAtMs": None if unlocked is None else unlocked.at_ms,
         "unchangedSeconds": None if found.unchanged_s is None else round(found.unchanged_s, 1),
         "lifeSeconds": None if content is None else content.life_s,
         "seemsGone": found.seems_over,
@@ -241,21 +236,35 @@ def _as_json(found: Holding) -> dict[str, Any]:
     }
 
 
+def _holder_fields(holder: Holder) -> dict[str, Any]:
+    return {
+        "host": holder.host,
+        "user": holder.user,
+        "pid": holder.pid,
+        "command": holder.command,
+        "job": holder.job or None,
+    }
+
+
 def _lines(found: Holding) -> Iterator[str]:
     from wfdeploy.render.terminal import printable
+    from wfdeploy.state.shared.lease_content import holder_of, utc
 
     content = found.content
     if found.stored is None:
         yield "free: nobody has taken the lease yet\n"
     elif content is None:
         yield "held: the lease can't be read, so it counts as held\n"
-    else:
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(content.taken_at_ms / 1000))
-        if found.is_held:
-            yield f"held by {printable(str(content.holder))}\n"
-            yield f"since {since} UTC\n"
-        elif content.holder is not None:
-            yield f"free; last held by {printable(str(content.holder))}\n"
+    elif found.is_held:
+        yield f"held by {printable(str(content.holder))}\n"
+        if content.taken_at_ms is not None:
+            yield f"since {utc(content.taken_at_ms)}\n"
+    elif content.unlocked is not None:
+        yield f"free; unlocked by {printable(str(content.unlocked))}\n"
+        if content.holder is not None:
+            yield f"last held by {printable(holder_of(content))}\n"
+    elif content.holder is not None:
+        yield f"free; last held by {printable(str(content.holder))}\n"
     if found.is_held:
         if found.unchanged_s is not None:
             gone = "; it seems to be gone" if found.seems_over else ""

@@ -281,12 +281,11 @@ def import_(app: App, target: TargetOptions, file: str) -> None:
     from wfdeploy.cli import surroundings
     from wfdeploy.operations import state as operation
     from wfdeploy.wiring.checkout import require_as_named
-    from wfdeploy.wiring.shared_state import prepare
 
     with surroundings.opened(app, target, online=False) as workspace:
         if file != "-":
             require_as_named("the export", file, folder=Path.cwd(), bounds=workspace.project.bounds)
         with surroundings.exported_lines(file) as lines:
-            prepare(workspace)
+            workspace.state_backend.prepare()
             count = operation.import_(workspace, lines)
     app.output.note(f"imported {several(count, 'record')}")

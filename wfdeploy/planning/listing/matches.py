@@ -110,7 +110,7 @@ class Matcher:
             )
         request = ""
         if run is not None and same:
-            request = recorded(self.manifests.requests.of(run), self.baseline.head.redaction_key)
+            request = recorded(self.manifests.requests.of(run), self.baseline.redaction_key_of(run))
         return Record(
             address=match.address,
             fingerprint=match.fingerprint,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from wfdeploy.errors import StateError, StateLocked, StateMoved, StateUnusable
 from wfdeploy.files.databases import make_private
-from wfdeploy.model.state import LockStatus, StorageFacts
+from wfdeploy.model.state import LockStatus, StateVersion, StorageFacts
 from wfdeploy.state import VERSION, locking
 from wfdeploy.state.shared.following import SNAPSHOT_AFTER, TRY_S, follow, prune, write_snapshot
 from wfdeploy.state.shared.genesis import GenesisWriter, is_begun
@@ -86,6 +86,7 @@ class SharedBackend:
         self._released: Released | None = None
         self._writes: Replica | None = None  # the replica that the lease's fence was appended by
         self._followed: float | None = None
+        self._version: StateVersion | None = None  # that was last opened to be read
         self._lock_timeout_s = 0.0
         self._on_wait: Callable[[str], None] = lambda _: None
 
@@ -109,8 +110,19 @@ class SharedBackend:
             self._exists = self.path.exists() or self.log.read_entry(0, within_s=TRY_S) is not None
         return self._exists
 
+    def prepare(self) -> None:
+        self.log.backend.prepare()
+
+    @property
+    def versions(self) -> Sequence[StateVersion]:
+        return () if self._version is None else (self._version,)
+
     def open(self, *, readonly: bool) -> StateStore:
-        return self._in_place(self._open(readonly=readonly))
+        replica = self._in_place(self._open(readonly=readonly))
+        head, now_ms = replica.head(), round(1000 * self._clocks.wall())
+        version = StateVersion(self.binding.shard, head.serial, head.written_at_ms, now_ms)
+        self._version = version if self._lease is None else None
+        return replica
 
     def _open(self, *, readonly: bool) -> Replica:
         if self._lease is None:
@@ -147,7 +159,7 @@ class SharedBackend:
     @property
     def genesis(self) -> GenesisWriter:
         """What begins a state here."""
-        return GenesisWriter(self.log, self.binding, str(self._holder()), self._clocks.wall)
+        return GenesisWriter(self.log, self.binding, str(self.as_holder), self._clocks.wall)
 
     def empty(self) -> StateStore:
         return SqliteStore.in_memory(self.binding, redaction_key=self.new_key)
@@ -194,7 +206,7 @@ class SharedBackend:
     def _take(self) -> None:
         self._lease, self._released = take(
             self.log,
-            self._holder(),
+            self.as_holder,
             self._clocks,
             timeout_s=self._lock_timeout_s,
             on_wait=self._on_wait,
@@ -302,7 +314,8 @@ class SharedBackend:
                 replica.fence()
             except StateError:
                 replica.close()
-                serial, _ = self._end()
+                with closing(self._replica(readonly=True)) as left:
+                    serial, _ = left.end
                 if not any(True for _ in log.list_entries(serial + 1, within_s=TRY_S)):
                     raise
                 # What an earlier holder appended late came before the fence. It counts, and the state is suspect.
@@ -366,10 +379,6 @@ class SharedBackend:
         assert isinstance(replica, Replica)
         return replica
 
-    def _end(self) -> tuple[int, str]:
-        with closing(self._replica(readonly=True)) as replica:
-            return replica.end
-
     def _follow_for_reading(self) -> None:
         """Follow the log, unless this command has just done so."""
         now = self._clocks.steady()
@@ -395,5 +404,7 @@ class SharedBackend:
                 hint="make it writable, or set XDG_STATE_HOME to another one",
             ) from error
 
-    def _holder(self) -> Holder:
+    @property
+    def as_holder(self) -> Holder:
+        """This process, as it stands in the lease."""
         return Holder.of_this_process(self._command, self._environ)

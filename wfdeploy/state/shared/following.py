@@ -152,6 +152,8 @@ def _build(log: SharedLog, path: Path, binding: Binding | None) -> None:
     with closing(_open(path, binding)) as replica:
         serial, _ = replica.end
         _replay(log, replica, [each.number for each in log.list_entries(serial + 1, within_s=TRY_S)])
+        if replica.head().written_at_ms is None and (last := log.read_entry(serial, within_s=TRY_S)) is not None:
+            replica.note_last(read_entry(serial, last.content))
 
 
 def no_state(log: SharedLog) -> StateUnusable:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wfdeploy.errors import StateUnusable
-from wfdeploy.model.shared_log import Taken, Written
+from wfdeploy.model.shared_log import Written
 from wfdeploy.state.shared.entries import Entry, EntryKind
 from wfdeploy.state.shared.following import TRY_S, write_draft
-from wfdeploy.state.shared.replica import Facts, read_entry, read_facts
+from wfdeploy.state.shared.replica import Facts, not_appended, read_entry, read_facts
 
 if TYPE_CHECKING:
     from wfdeploy.log_ports import SharedLog
@@ -80,16 +80,9 @@ class GenesisWriter:
             at_ms=round(1000 * self.wall()),
             facts=facts,
         )
-        name = self.log.backend.name
-        match self.log.append(0, entry.to_bytes(), "", within_s=TRY_S):
-            case Written():
-                return
-            case Taken():
-                raise StateUnusable(f"somebody else has just begun a state at {name}", hint="run it again")
-            case _:
-                raise StateUnusable(
-                    f"whether a state was begun at {name} could not be found out", hint="run it again: it looks first"
-                )
+        done = self.log.append(0, entry.to_bytes(), "", within_s=TRY_S)
+        if not isinstance(done, Written):
+            raise not_appended(0, done, self.log.backend.name)
 
 
 def is_begun(log: SharedLog) -> bool:

@@ -94,6 +94,8 @@ def pull(backend: SharedBackend, target: Path) -> int:
             with closing(connect(backend.path, readonly=True)) as source, closing(sqlite3.connect(draft)) as copy:
                 source.backup(copy)
                 serial = copy.execute("SELECT value FROM head WHERE key = 'serial'").fetchone()[0]
+                copy.execute("DELETE FROM head WHERE key = 'written_at_ms'")  # it doesn't follow the log any more
+                copy.commit()
                 copy.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         with draft.open("rb") as file:
             os.fsync(file.fileno())

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from wfdeploy.errors import StateError, StateLocked, StateUnreachable, StateUnusable
-from wfdeploy.model.shared_log import Detached, Stored, Taken, Undecided, Written
+from wfdeploy.model.shared_log import Stored, Taken, Undecided, Written
 from wfdeploy.state.shared.lease_content import (
     LEFT_OPEN,
     LOST,
@@ -26,9 +26,11 @@ from wfdeploy.state.shared.lease_content import (
     Holder,
     LeaseContent,
     Released,
+    Unlocked,
     holder_of,
     renewed,
 )
+from wfdeploy.state.shared.replica import not_appended
 
 if TYPE_CHECKING:
     from wfdeploy.log_ports import SharedLog
@@ -127,22 +129,10 @@ class Lease:
         match done:
             case Written():
                 self._confirmed = max(self._confirmed, began)  # nobody has fenced the log before it
-            case Taken(found):
-                raise StateUnusable(
-                    f"entry {serial} of the state's log was written by somebody else: {_writer_of(found)}",
-                    hint="run it again when that has ended",
-                )
-            case Detached():
-                raise StateUnusable(
-                    f"the log of the state has no entry {serial - 1} any more, or another one",
-                    hint="it was cut, restored or replaced; look at it before anything is sent",
-                )
-            case Undecided(reason):
-                self.distrust(LEFT_OPEN)
-                raise StateUnreachable(
-                    f"whether entry {serial} of the state's log was written could not be found out: {reason}",
-                    hint="run it again: it looks first",
-                )
+            case _:
+                if isinstance(done, Undecided):
+                    self.distrust(LEFT_OPEN)
+                raise not_appended(serial, done, self._log.backend.name)
 
     @property
     def unconfirmed_s(self) -> float:
@@ -353,7 +343,7 @@ def read(log: SharedLog) -> tuple[LeaseContent | None, Stored] | None:
     return None if stored is None else (LeaseContent.from_bytes(stored.content), stored)
 
 
-def unlock(log: SharedLog, seen: Stored) -> None:
+def unlock(log: SharedLog, seen: Stored, *, by: Holder, now: Callable[[], float] = time.time) -> None:
     """Take the lease away from its holder, if it is still the one that was seen. Whoever takes it next distrusts the
     state. Raises: `StateLocked` when it has changed since, `StateUnreachable`."""
     found = LeaseContent.from_bytes(seen.content)
@@ -363,11 +353,12 @@ def unlock(log: SharedLog, seen: Stored) -> None:
         tenure=secrets.token_hex(8),
         holder=None if found is None else found.holder,
         life_s=LIFE_S,
-        taken_at_ms=0,
+        taken_at_ms=None if found is None else found.taken_at_ms,
         suspect=UNLOCKED.format(holder=holder_of(found)),
         # Its holder counts on it until its life is over, and may just be sending.
         stray=True,
         released=Released(serial=-1, digest="", incarnation=""),
+        unlocked=Unlocked(by=by, at_ms=round(1000 * now())),
     )
     if _offer(log, renewed(content), seen.version) is None:
         raise StateLocked("the lease has changed meanwhile", hint="look again: wfdeploy state holder")
@@ -376,14 +367,3 @@ def unlock(log: SharedLog, seen: Stored) -> None:
 def _seems_over(log: SharedLog, stored: Stored, life_s: float) -> bool:
     """Whether the backend's own times say that it has not been renewed for a life: a hint that waiting is worth it."""
     return stored.written_at_ms is not None and log.backend.now_ms() - stored.written_at_ms > 1000 * life_s
-
-
-def _writer_of(found: Stored | None) -> str:
-    from wfdeploy.state.shared.replica import read_entry
-
-    if found is None:
-        return "unknown"
-    try:
-        return read_entry(0, found.content).writer.rpartition(" ")[0]
-    except StateUnusable:
-        return "unknown"

@@ -56,6 +56,19 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unlocked:
+    """Who took the lease away from its holder, for people."""
+
+    by: Holder
+
+    at_ms: int
+    """When (that one's clock, Unix ms)."""
+
+    def __str__(self) -> str:
+        return f"{self.by} at {utc(self.at_ms)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseContent:
     """What the lease says."""
 
@@ -73,8 +86,8 @@ class LeaseContent:
 
     life_s: float
 
-    taken_at_ms: int
-    """When (the holder's clock, Unix ms), for people."""
+    taken_at_ms: int | None
+    """When the holder took it (its clock, Unix ms), for people. None where that can't be told."""
 
     suspect: str = ""
     """Why the state may not hold all that was triggered; empty when it surely does."""
@@ -84,6 +97,9 @@ class LeaseContent:
 
     released: Released | None = None
     """None while it is held."""
+
+    unlocked: Unlocked | None = None
+    """Where it was not its holder who gave it back."""
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), sort_keys=True).encode()
@@ -95,12 +111,15 @@ class LeaseContent:
             if len(data) > _MOST_BYTES:
                 return None
             values: dict[str, Any] = json.loads(data)
-            holder, released = values["holder"], values["released"]
+            holder, released, unlocked = values["holder"], values["released"], values.get("unlocked")
             content = cls(
                 **values
                 | {
                     "holder": None if holder is None else Holder(**holder),
                     "released": None if released is None else Released(**released),
+                    "unlocked": None
+                    if unlocked is None
+                    else Unlocked(by=Holder(**unlocked["by"]), at_ms=int(unlocked["at_ms"])),
                 }
             )
         except (ValueError, TypeError, KeyError, RecursionError):
@@ -112,6 +131,7 @@ class LeaseContent:
             and isinstance(content.suspect, str)
             and isinstance(content.tenure, str)
             and isinstance(content.stray, bool)
+            and isinstance(content.taken_at_ms, int | None)
             and (content.released is None or isinstance(content.released.serial, int))
         )
         return content if is_sound else None
@@ -135,5 +155,9 @@ def holder_of(content: LeaseContent | None) -> str:
     """Who holds it, or held it last, for people. None: it can't be read."""
     if content is None or content.holder is None:
         return "a holder that can't be told"
-    since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(content.taken_at_ms / 1000))
-    return f"{content.holder} since {since} UTC"
+    return str(content.holder) if content.taken_at_ms is None else f"{content.holder} since {utc(content.taken_at_ms)}"
+
+
+def utc(time_ms: int) -> str:
+    """A time of the lease, for people."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time_ms / 1000))

@@ -11,10 +11,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
-from wfdeploy.errors import StateUnusable
+from wfdeploy.errors import StateUnreachable, StateUnusable
 from wfdeploy.model.edits import Edit, is_about_triggers
 from wfdeploy.model.run import Tally, sum_of
-from wfdeploy.model.shared_log import digest_of
+from wfdeploy.model.shared_log import Detached, Stored, Taken, Undecided, digest_of
 from wfdeploy.model.state import Binding
 from wfdeploy.state.database import connect, create_file, translated
 from wfdeploy.state.edits import Editor, renumber
@@ -82,9 +82,15 @@ class Replica(SqliteStore):
             connection.executemany(
                 "UPDATE head SET value = ? WHERE key = ?", [(facts.lineage, "lineage"), (digest_of(genesis), "nonce")]
             )
+            _note_time(connection, entry.at_ms)
 
     def _entry_time(self) -> int:
         return self._at_ms
+
+    def note_last(self, entry: Entry) -> None:
+        """Note when the entry was written that it ends with, which no snapshot tells."""
+        with self._writing, translated(self._name):
+            _note_time(self._connection, entry.at_ms)
 
     def write_with(self, appender: Appender) -> None:
         """From now on, commit by this appender."""
@@ -155,6 +161,7 @@ class Replica(SqliteStore):
                     entry = staged.entry
                     data = entry.to_bytes()  # in this thread: compressing gives up the interpreter
                     renumber(self._connection, is_about_triggers=staged.is_about_triggers, nonce=digest_of(data))
+                    _note_time(self._connection, entry.at_ms)
                     with self._ending_at_failure():
                         self._appender.append(entry.serial, data, entry.before)
                         self._connection.execute("COMMIT")
@@ -220,6 +227,7 @@ class Replica(SqliteStore):
                 hint="delete the replica and run this again; if that doesn't help, this is a bug in wfdeploy",
             )
         renumber(self._connection, is_about_triggers=about, nonce=digest_of(data))
+        _note_time(self._connection, entry.at_ms)
 
     # --- pieces ----------------------------------------------------------------------------------------------
 
@@ -273,6 +281,12 @@ class Replica(SqliteStore):
             raise
 
 
+def _note_time(connection: sqlite3.Connection, at_ms: int) -> None:
+    connection.execute(
+        "INSERT INTO head VALUES ('written_at_ms', ?) ON CONFLICT DO UPDATE SET value = excluded.value", (at_ms,)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What entry 0 says of a state."""
@@ -312,6 +326,35 @@ def read_entry(serial: int, data: bytes) -> Entry:
         raise StateUnusable(
             f"entry {serial} of the log is damaged: {error}", hint="restore the log from a copy"
         ) from error
+
+
+def not_appended(serial: int, answer: Taken | Detached | Undecided, name: str) -> StateUnusable:
+    """The error of an entry that isn't surely there, and ours. `name`: of the log."""
+    match answer:
+        case Taken() if serial == 0:
+            return StateUnusable(f"somebody else has just begun a state at {name}", hint="run it again")
+        case Taken(found):
+            return StateUnusable(
+                f"entry {serial} of the log at {name} was written by somebody else: {_writer_of(found)}",
+                hint="run it again when that has ended",
+            )
+        case Detached():
+            return StateUnusable(
+                f"the log at {name} has no entry {serial - 1} any more, or another one",
+                hint="it was cut, restored or replaced; look at it before anything is sent",
+            )
+        case Undecided(reason):
+            return StateUnreachable(
+                f"whether entry {serial} of the log at {name} was written could not be found out: {reason}",
+                hint="run it again: it looks first",
+            )
+
+
+def _writer_of(found: Stored | None) -> str:
+    try:
+        return "unknown" if found is None else read_entry(0, found.content).writer.rpartition(" ")[0]
+    except StateUnusable:
+        return "unknown"
 
 
 def _rows_digest(total: Tally) -> str:

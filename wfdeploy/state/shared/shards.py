@@ -23,6 +23,7 @@ from wfdeploy.state.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
     from wfdeploy.log_ports import SharedLog
+    from wfdeploy.model.state import Head, StateVersion
     from wfdeploy.ports import StateReader, StateStore
 
 _SHARD = re.compile(r"[1-9][0-9]{0,3}/([1-9][0-9]{0,3})")
@@ -40,6 +41,8 @@ class WholeBackend(SharedBackend):
         self._opened_shards: list[SharedBackend] = []
         self._count: int | None = None
         self._database: bytes | None = None  # of all shards together
+        self._keys: tuple[bytes, ...] = ()
+        self._versions: tuple[StateVersion, ...] = ()
 
     def close(self) -> None:
         super().close()
@@ -53,6 +56,10 @@ class WholeBackend(SharedBackend):
 
     def exists(self) -> bool:
         return super().exists() or self.shard_count > 0
+
+    @property
+    def versions(self) -> Sequence[StateVersion]:
+        return self._versions or super().versions
 
     def open(self, *, readonly: bool) -> StateStore:
         if not self.is_sharded:
@@ -108,7 +115,7 @@ class WholeBackend(SharedBackend):
                     self._database = connection.serialize()
         memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         memory.deserialize(self._database)
-        return SqliteStore(memory, self.name, lambda: 0)
+        return _Shards(memory, self.name, self._keys)
 
     def _lines(self) -> Iterator[str]:
         """The shards' exports as one. Runs belong to one shard each; what groups have in common is told once."""
@@ -117,8 +124,12 @@ class WholeBackend(SharedBackend):
         try:
             for index in range(1, count + 1):
                 backend = self._shard(index, count)
+                redaction_key = b""
                 if backend.exists():  # one that wasn't begun holds nothing
                     stores.append(backend.open(readonly=True))
+                    redaction_key = stores[-1].head().redaction_key
+                    self._versions += tuple(backend.versions)
+                self._keys += (redaction_key,)
             yield json.dumps(_head(stores))
             told: set[tuple[str, str]] = set()
             for store in stores:
@@ -133,6 +144,17 @@ class WholeBackend(SharedBackend):
         finally:
             for store in stores:
                 store.close()
+
+
+class _Shards(SqliteStore):
+    """All shards of a state as one, to be read."""
+
+    def __init__(self, connection: sqlite3.Connection, name: str, keys: tuple[bytes, ...]) -> None:
+        super().__init__(connection, name, lambda: 0)
+        self._keys = keys
+
+    def head(self) -> Head:
+        return super().head()._replace(shard_keys=self._keys)
 
 
 def _head(stores: Sequence[StateReader]) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def test_a_former_holder_that_may_still_send_is_waited_for_until_a_listing_has_t
     log = time.log(backend)
     seen = read(log)
     assert seen is not None
-    unlock(log, seen[1])
+    unlock(log, seen[1], by=OTHER)
     first, _ = taken(backend, time)
     assert first.stray_s == leases.LIFE_S
     first.release(END, "first")
@@ -236,7 +236,7 @@ def test_a_lease_that_was_taken_away_is_noticed_by_the_next_renewal(backend: Mem
     log = time.log(backend)
     seen = read(log)
     assert seen is not None
-    unlock(log, seen[1])
+    unlock(log, seen[1], by=OTHER)
     mine, _ = taken(backend, time)
     assert mine.suspect.startswith("the lease was taken away by hand from she on there")
     with pytest.raises(StateUnusable, match="the lease of the state was lost: me on here"):
@@ -251,7 +251,7 @@ def test_a_look_notices_it_too(backend: MemoryBackend, time: ManualClocks) -> No
     log = time.log(backend)
     seen = read(log)
     assert seen is not None
-    unlock(log, seen[1])
+    unlock(log, seen[1], by=OTHER)
     with pytest.raises(StateUnusable, match="was lost"):
         lease.confirm()
 
@@ -263,7 +263,7 @@ def test_unlock_leaves_a_lease_alone_that_has_changed_since(backend: MemoryBacke
     assert seen is not None
     lease.renew()
     with pytest.raises(StateLocked, match="changed meanwhile"):
-        unlock(log, seen[1])
+        unlock(log, seen[1], by=OTHER)
     lease.renew()
 
 
