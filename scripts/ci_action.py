@@ -33,6 +33,9 @@ READERS = frozenset(
 )
 """Commands that only read the state. It is saved after all others."""
 
+REPORTED = frozenset({"plan", "apply", "status"})
+"""Commands with a report in Markdown."""
+
 CHANGES = 2
 """What `plan --detailed-exitcode` exits with when there is something to do."""
 
@@ -49,6 +52,7 @@ class Prepared:
     working_directory: str
     command: str
     plan_file: str | None
+    report: str | None
 
     def save(self, folder: Path) -> None:
         (folder / "prepared.json").write_text(json.dumps(asdict(self)), encoding="utf-8")
@@ -71,14 +75,18 @@ def prepared(inputs: Mapping[str, str], folder: Path) -> Prepared:
     command = " ".join(words[:2]) if words[0] in ("rollout", "state") else words[0]
     if environment := inputs["INPUT_ENVIRONMENT"]:
         words += ["-e", environment]
-    plan_file = None
+    plan_file = report = None
+    if command in REPORTED:
+        report = str(folder / "report.md")
+        words += ["--report", f"markdown={report}"]
     if command == "plan":
         words += ["--detailed-exitcode"]
         if _is_true("save-plan", inputs["INPUT_SAVE_PLAN"]):
             plan_file = str(folder / "plan")
             words += ["--out", plan_file]
+    _is_true("comment", inputs["INPUT_COMMENT"])
     words += _split("args", inputs["INPUT_ARGS"])
-    return Prepared(words, inputs["INPUT_WORKING_DIRECTORY"], command, plan_file)
+    return Prepared(words, inputs["INPUT_WORKING_DIRECTORY"], command, plan_file, report)
 
 
 def state_key(inputs: Mapping[str, str], command: str, arguments: Sequence[str]) -> str | None:
@@ -141,6 +149,8 @@ def run(folder: Path, environ: Mapping[str, str]) -> int:
     if job.command == "plan" and code in (0, CHANGES):
         outputs["changed"] = _shown(code == CHANGES)
         outputs["plan-file"] = job.plan_file
+    if job.report is not None and Path(job.report).is_file():
+        outputs["report"] = job.report  # also of a command that failed: it says why
     write_outputs(environ, outputs)
     return 0 if job.command == "plan" and code == CHANGES else code
 

@@ -18,9 +18,11 @@ import yaml
 
 from scripts import ci_action
 from scripts.docs_cli import commands
+from tests.fakes.code_hosts import TOKEN, GitHubServer, GitLabServer
 from tests.support.actions import ActionRun, Cache, Runner, borrowed, isolated
 from wfdeploy.cli.main import main
 from wfdeploy.cli.scaffold import scaffold
+from wfdeploy.errors import ExitCode
 from wfdeploy.testing import WorkflowServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,6 +106,7 @@ def test_a_project_is_planned_applied_and_operated(job: Job) -> None:
     assert planned.outputs["exit-code"] == "2"
     assert planned.outputs["changed"] == "true"
     assert "+ hello/world" in planned.steps["run"].stdout
+    assert "hello/world" in Path(planned.outputs["report"]).read_text(encoding="utf-8")
     assert job.runner.cache.names == []  # a plan changes no state
 
     job.restarted()
@@ -126,6 +129,21 @@ def test_a_failing_command_fails_the_step_and_saves_the_state(job: Job) -> None:
     assert not ran.ok
     assert (ran.outputs["exit-code"], ran.steps["run"].code) == ("8", 8)
     assert len(job.runner.cache.names) == 1
+    assert "--max-triggers" in Path(ran.outputs["report"]).read_text(encoding="utf-8")
+
+
+def test_a_plan_is_posted_on_its_pull_request_also_when_it_fails(job: Job) -> None:
+    with GitHubServer() as github:
+        job.runner.contexts = {"github.token": TOKEN, "github.event_name": "pull_request"}
+        job.runner.environ = {**job.runner.environ, **github.environ(), "GITHUB_TOKEN": ""}
+        planned = job.use(command="plan", environment="production", comment="true")
+        assert planned.ok, planned.steps
+        assert "hello/world" in github.notes[0].body
+        (job.runner.workspace / "manifests" / "hello.yaml").write_text("{", encoding="utf-8")
+        failed = job.use(command="plan", environment="production", comment="true")
+        assert (failed.ok, failed.outputs["exit-code"]) == (False, "4")
+        assert len(github.notes) == 1
+        assert "hello.yaml" in github.notes[0].body
 
 
 def test_a_saved_plan_is_applied_in_the_same_job(job: Job) -> None:
@@ -163,6 +181,7 @@ def test_no_input_is_run_by_a_shell(job: Job, name: str) -> None:
         ({"args": "'open"}, "the input args can't be read: No closing quotation"),
         ({"command": "--version"}, "the input command is not a command of wfdeploy"),
         ({"state": "s3"}, "the input state is either cache or shared"),
+        ({"comment": "yes"}, "the input comment is either true or false"),
         ({"save_plan": "yes"}, "the input save-plan is either true or false"),
     ],
 )
@@ -196,7 +215,7 @@ def test_every_command_reads_or_saves_a_state_or_needs_none() -> None:
     reading = {command for row in rows for command in re.findall(r"`([^`]+)`", row)}
     every = {" ".join(path[1:]) for path, _ in commands(main, None)}
     assert reading == ci_action.READERS
-    assert every >= ci_action.STATELESS - {"comment"}
+    assert every >= ci_action.STATELESS
     assert not ci_action.READERS & ci_action.STATELESS
 
 
@@ -208,7 +227,7 @@ def test_a_cancelled_job_stops_the_command(tmp_path: Path) -> None:
     )
     program.chmod(0o755)
     (tmp_path / "python").symlink_to(sys.executable)
-    ci_action.Prepared(["wait"], str(tmp_path), "wait", None).save(tmp_path)
+    ci_action.Prepared(["wait"], str(tmp_path), "wait", None, None).save(tmp_path)
     command: list[str | Path] = [tmp_path / "python", "-I", ROOT / "scripts" / "ci_action.py", "run", tmp_path]
     environ = {**os.environ, "GITHUB_OUTPUT": str(tmp_path / "output")}
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as step:
@@ -294,6 +313,18 @@ def test_the_gitlab_component_plans_applies_and_operates(
     planned = gitlab({**plan, "before_script": []}, folder, {**environ, "QSTASH_READONLY_TOKEN": token})
     assert planned.returncode == 0, planned.stderr
     assert "No changes: 2 unchanged." in planned.stdout
+    assert "2 unchanged" in (folder / "wfdeploy-plan.md").read_text(encoding="utf-8")
+
+    with GitLabServer() as host:
+        commenting = {
+            **environ,
+            **host.environ(),
+            "QSTASH_READONLY_TOKEN": "wrong",
+            "WFDEPLOY_OPTIONS": "--refresh all",
+        }
+        failed = gitlab({**plan, "before_script": []}, folder, commenting)
+        assert failed.returncode == ExitCode.REMOTE, failed.stderr
+        assert "401" in host.notes[0].body
 
     given = {"WFDEPLOY_OPERATE": "state show", "WFDEPLOY_ARGUMENTS": "hello/world; touch$IFS-ran $(touch ran)"}
     operated = gitlab({**operate, "before_script": []}, folder, {**environ, "QSTASH_TOKEN": token, **given})
