@@ -110,6 +110,7 @@ TOPICS = {
     "cli/test_help.py": "the help of each command",
     "documents/test_properties.py": "texts at random, through the whole room",
     "localserver/api/test_hostile_input.py": "requests at random, to all handlers",
+    "localserver/delivery/test_handshake.py": "SDKs old and new, through the API",
     "localserver/page/test_assets.py": "files that aren't Python",
     "localserver/test_memory.py": "what is left of runs in any module",
     "manifests/expand/test_git_lfs.py": "pointers in place of data, bodies and manifests",

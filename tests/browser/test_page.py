@@ -234,8 +234,7 @@ def test_hostile_text_is_shown_and_does_nothing(looker: Looker) -> None:
     looker.trigger(
         "wfr_evil",
         f'{{"fail": true, "x": {json.dumps(EVIL)}}}',
-        Upstash_Label="<b>label</b>",
-        Upstash_Flow_Control_Key="<i>key</i>",
+        Upstash_Flow_Control_Key="key",
         Upstash_Flow_Control_Value="parallelism=1",
         Upstash_Forward_X_Evil="<u>header</u>",
     )

@@ -78,9 +78,19 @@ class StepEndpoint:
             if "upstash-workflow-callback" in headers:
                 self._take_call_result(url, run_id, headers, body)
             else:
+                if "upstash-workflow-unknown-sdk" in headers:
+                    return self._introduce(url, run_id, body)
                 return self._go_on(url, run_id, body)
         except httpx.HTTPError as error:  # the server is gone
             return 500, VERSION, json.dumps({"message": repr(error)}).encode()
+        return 200, VERSION, b"{}"
+
+    def _introduce(self, url: str, run_id: str, body: bytes) -> Answer:
+        """Trigger the run itself, as current SDKs do for a server that does not know them."""
+        headers = {"Upstash-Workflow-RunId": run_id, "Upstash-Workflow-Init": "true"}
+        headers |= {"upstash-workflow-trigger-by-sdk": "true", "Upstash-Feature-Set": "InitialBody,WF_DetectTrigger"}
+        payload = base64.b64decode(json.loads(body)[0]["body"]).decode()
+        self._post("/v2/batch", [{"destination": url, "headers": headers, "body": payload}])
         return 200, VERSION, b"{}"
 
     def _go_on(self, url: str, run_id: str, body: bytes) -> Answer:

@@ -76,6 +76,9 @@ class DemoWorkflow:
         if "Upstash-Workflow-Sdk-Version" not in request.headers:
             return JSONResponse({"error": "not a workflow delivery"}, 400)
         delivery = _read(request, body)
+        if "Upstash-Workflow-Unknown-Sdk" in request.headers:
+            await self._trigger(delivery)
+            return JSONResponse({"workflowRunId": delivery.run_id}, headers=_VERSION)
         if (refusal := _wanted_failure(delivery)) is not None:
             return refusal
         await self._continue(delivery)
@@ -105,6 +108,18 @@ class DemoWorkflow:
         else:
             result = compact.dumps({"demo": "done", "received": delivery.payload})
             await self._call("DELETE", f"/v2/workflows/runs/{delivery.run_id}?cancel=false", result)
+
+    async def _trigger(self, delivery: DemoDelivery) -> None:
+        """Trigger the run itself, as current SDKs do when the server doesn't know them."""
+        headers = {
+            "Upstash-Workflow-Init": "true",
+            "Upstash-Workflow-RunId": delivery.run_id,
+            "Upstash-Workflow-Url": delivery.url,
+            "Upstash-Workflow-Trigger-By-Sdk": "true",
+            "Upstash-Feature-Set": "InitialBody,WF_DetectTrigger,WF_TriggerOnConfig",
+        }
+        message = {"destination": delivery.url, "headers": headers, "body": compact.dumps(delivery.payload)}
+        await self._call("POST", "/v2/batch", compact.dumps([message]))
 
     async def _submit(self, delivery: DemoDelivery, step: dict[str, Any], extra: dict[str, str] | None = None) -> None:
         record = {"stepId": len(delivery.steps) + 1, "concurrent": 1, **step}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 from wfdeploy.localserver.http_client import EndpointRequest, Reply
@@ -29,6 +30,17 @@ class Refusal:
 
     error: str = "refused by the fault plan"
     status: int = 400
+
+
+class Handshakes(StrEnum):
+    """What becomes of a run from the REST API whose endpoint ignores the handshake (see `store.records.Handshake`)."""
+
+    OFF = "off"
+    """There is no handshake: the first delivery is an ordinary one, for endpoints written by hand."""
+    KNOWN = "known"
+    """It fails if the service is known to refuse the endpoint's SDK. With others, it goes on with a warning."""
+    STRICT = "strict"
+    """It fails."""
 
 
 @dataclass(slots=True)
@@ -63,7 +75,10 @@ class FaultPlan:
     """Nothing is delivered: accepted runs stay RUN_STARTED. Once off, the next trigger or `poke` resumes."""
 
     answer: Callable[[EndpointRequest], Reply | None] | None = None
-    """Called before a delivery leaves: a reply in place of the endpoint's, or None to deliver."""
+    """Called before a delivery leaves: a reply in place of the endpoint's, or None to deliver. A reply stands for an
+    endpoint with a current SDK, so it takes part in no handshake."""
+
+    handshakes: Handshakes = Handshakes.KNOWN
 
     plan: QuotaPlan = LOCAL
     """The limits in force, except for the parallelism, which is the server's `max_open_deliveries`."""

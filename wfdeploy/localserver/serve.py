@@ -22,6 +22,7 @@ from wfdeploy.localserver.clock import MachineClock, ManualClock, ServerClock
 from wfdeploy.localserver.delivery.delivery import Deliverer
 from wfdeploy.localserver.delivery.engine import MAX_OPEN, DeliveryEngine, DueQueue
 from wfdeploy.localserver.delivery.flow_keys import FlowKeys
+from wfdeploy.localserver.delivery.open_deliveries import OpenDeliveries
 from wfdeploy.localserver.demo import DemoWorkflow
 from wfdeploy.localserver.fault_plan import FaultPlan
 from wfdeploy.localserver.http_client import HttpClient
@@ -230,7 +231,8 @@ class LocalServer:
 
     def _assemble(self, store: RunStore, signing_keys: SigningKeys, http_client: HttpClient) -> Services:
         self.tenant = signing_keys.tenant(self.tenant.name)
-        delivery = Deliverer(store, http_client, self.clock, self.faults, signing_keys)
+        opened = OpenDeliveries()
+        delivery = Deliverer(store, http_client, self.clock, self.faults, signing_keys, opened)
 
         async def deliver(seq: int) -> list[Any]:
             following = await delivery.deliver(seq)
@@ -248,7 +250,7 @@ class LocalServer:
         flow_keys = FlowKeys(store, engine)
         quotas = Quotas(store.accepted_since)
         services = Services(
-            store, engine, self.clock, self.faults, flow_keys, signing_keys, quotas
+            store, engine, self.clock, self.faults, flow_keys, signing_keys, quotas, opened
         )  # `deliver` uses it
         return services
 

@@ -16,6 +16,7 @@ import pytest
 from tests.support.local_server import LocalServer
 from tests.support.openapi import hold_to_document
 from wfdeploy.localserver.clock import ManualClock
+from wfdeploy.localserver.fault_plan import FaultPlan, Handshakes
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -101,16 +102,21 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+def for_plain_endpoints() -> FaultPlan:
+    """No handshake: the endpoints of most tests answer each delivery by hand."""
+    return FaultPlan(handshakes=Handshakes.OFF)
+
+
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
-    with LocalServer() as running:
+    with LocalServer(faults=for_plain_endpoints()) as running:
         yield running
 
 
 @pytest.fixture
 def timed_server(clock: ManualClock) -> Iterator[LocalServer]:
     """A server whose time stands still until the test moves it."""
-    with LocalServer(clock=clock) as running:
+    with LocalServer(clock=clock, faults=for_plain_endpoints()) as running:
         yield running
 
 

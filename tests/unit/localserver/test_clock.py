@@ -12,7 +12,7 @@ import pytest
 from qstash import Receiver
 
 from tests.support.local_server import LocalServer
-from tests.unit.localserver.conftest import Api, Endpoint, api_for
+from tests.unit.localserver.conftest import Api, Endpoint, api_for, for_plain_endpoints
 from wfdeploy.localserver.clock import MachineClock, ManualClock
 from wfdeploy.localserver.runs import options
 
@@ -44,7 +44,7 @@ def test_moments_that_endpoints_name_are_by_their_own_clocks() -> None:
 
 def test_days_pass_in_moments(endpoint: Endpoint) -> None:
     """A delay of ten days, and a moment in ten days that is named by this machine's clock."""
-    with LocalServer(clock=MachineClock(scale=1e6)) as server, api_for(server) as http:
+    with LocalServer(clock=MachineClock(scale=1e6), faults=for_plain_endpoints()) as server, api_for(server) as http:
         threading.Event().wait(0.02)  # the server is hours ahead by now
         Api(http).trigger("wfr_delayed", url=endpoint.url, Upstash_Delay="10d")
         Api(http).trigger("wfr_then", url=endpoint.url, Upstash_Not_Before=str(int(time.time()) + 10 * 86_400))

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from tests.support.local_server import LocalServer
-from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for
+from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for, for_plain_endpoints
 from wfdeploy.localserver.serve import find_running
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
 
@@ -26,9 +26,10 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from tests.support.local_server import LocalServer
+from wfdeploy.localserver.fault_plan import FaultPlan, Handshakes
 from wfdeploy.localserver.serve import serve_forever
 
-server = LocalServer(Path(sys.argv[1]), announce=True)
+server = LocalServer(Path(sys.argv[1]), faults=FaultPlan(handshakes=Handshakes.OFF), announce=True)
 received = serve_forever(server, on_ready=lambda running: print(running.url, flush=True))
 print(received.name, flush=True)
 """
@@ -146,7 +147,7 @@ def test_everything_goes_on_after_a_kill(tmp_path: Path, endpoint: Endpoint) -> 
         child.wait(10)
     hang.set()
     endpoint.requests.clear()
-    with LocalServer(database) as server, api_for(server) as http:
+    with LocalServer(database, faults=for_plain_endpoints()) as server, api_for(server) as http:
         server.wait_until(lambda _: len(endpoint.requests) == 2)
         arrived = sorted(request.headers["upstash-workflow-runid"] for request in endpoint.requests)
         assert arrived == ["wfr_later", "wfr_open"]
@@ -181,7 +182,7 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path, batches: int) -> None
         child.kill()
         child.wait(10)
         sender.join(20)
-    with LocalServer(database) as server:
+    with LocalServer(database, faults=for_plain_endpoints()) as server:
         counts = server.accepted_counts()
     assert set(counts.values()) == {1}
     complete = {number for number in sent if all(f"wfr_{number}_{item}" in counts for item in range(100))}
@@ -214,7 +215,7 @@ def test_steps_are_recorded_once_across_kills(tmp_path: Path, endpoint: Endpoint
         assert submitted.wait(10)
         child.kill()
         child.wait(10)
-    with LocalServer(database) as server:
+    with LocalServer(database, faults=for_plain_endpoints()) as server:
         where["url"] = server.url
         assert server.wait_ended("wfr_a").state == "RUN_SUCCESS"
         with api_for(server) as http:

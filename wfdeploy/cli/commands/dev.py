@@ -53,8 +53,14 @@ if TYPE_CHECKING:
     type=click.Choice(["free", "payg", "fixed"]),
     help="Enforce the limits of this plan of the hosted service.",
 )
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Fail a run whose endpoint ignores the handshake of REST triggers, as the Python SDK does. Whether the hosted"
+    " service runs it isn't known; without --strict there is a warning.",
+)
 @options.log
-def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None) -> None:
+def dev(app: App, *, port: int, db: str | None, time_scale: float, plan: str | None, strict: bool) -> None:
     """Run a local server that speaks the Workflow API.
 
     For development and tests: it delivers runs to your workflow endpoints over HTTP, signed as the service signs, so
@@ -74,7 +80,7 @@ def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None
     try:
         from wfdeploy.localserver.clock import MachineClock
         from wfdeploy.localserver.delivery.engine import MAX_OPEN
-        from wfdeploy.localserver.fault_plan import FaultPlan
+        from wfdeploy.localserver.fault_plan import FaultPlan, Handshakes
         from wfdeploy.localserver.runs.quotas import LOCAL, PLANS
         from wfdeploy.localserver.serve import LocalServer, serve_forever
         from wfdeploy.localserver.tenants import banner
@@ -108,7 +114,7 @@ def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None
     server = LocalServer(
         database,
         port=port,
-        faults=FaultPlan(plan=limits),
+        faults=FaultPlan(plan=limits, handshakes=Handshakes.STRICT if strict else Handshakes.KNOWN),
         max_open_deliveries=limits.parallelism or MAX_OPEN,
         clock=MachineClock(scale=time_scale),
         demo=True,

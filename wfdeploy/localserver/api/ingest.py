@@ -16,7 +16,7 @@ from starlette.requests import Request
 from wfdeploy.files.access import is_text
 from wfdeploy.localserver import compact
 from wfdeploy.localserver.api.services import Services, tenant_of
-from wfdeploy.localserver.fault_plan import TriggerItem
+from wfdeploy.localserver.fault_plan import Handshakes, TriggerItem
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs import options, waiting
 from wfdeploy.localserver.runs.options import Options
@@ -24,6 +24,7 @@ from wfdeploy.localserver.store.filters import check_url
 from wfdeploy.localserver.store.records import (
     DeliverySettings,
     DueMessage,
+    Handshake,
     MessageKind,
     RunRecord,
     RunState,
@@ -60,6 +61,8 @@ class Submission:
             if not any_body:
                 raise Malformed("body must be a string")
             body = compact.dumps(body)
+        if raw.get("queue") is not None:
+            raise Malformed("queue is not supported by this server; use flow control")
         destination = raw["destination"]
         if not all(map(is_text, (destination, body or "", *headers, *headers.values()))):
             raise Malformed("the message holds half a surrogate pair, which is no character")
@@ -143,9 +146,10 @@ class Ingest:
         failure callback at the workflow (inferred) and expects the destination to be a workflow.
         """
         check_url(item.destination)
-        wanted = options.read(item.headers)
+        wanted = options.read(item.headers, is_trigger=rest)
         self._refuse_if_scripted(item, wanted)
         now = self.services.clock.now_ms()
+        due = self._due_ms(wanted, now)
         run_id = wanted.run_id
         created_at = now
         if run_id is None:
@@ -158,11 +162,12 @@ class Ingest:
                 return {"workflowRunId": run_id, "workflowCreatedAt": newest_at, "deduplicated": True}
             # This time stamp distinguishes the runs of one id, so it never repeats.
             created_at = max(now, newest_at + 1)
-        due = self._due_ms(wanted, now)
         self._take(item, now)
         settings = wanted.settings
         if rest:
             settings = _rest_defaults(settings, item.destination)
+            if self.services.faults.handshakes is not Handshakes.OFF:
+                settings = replace(settings, handshake=Handshake.OPEN)
         self.services.flow_keys.note(self.tenant.name, settings)
         instant = self.services.faults.instant_finish and due <= now
         run_seq = self.services.store.add_run(
@@ -206,12 +211,15 @@ class Ingest:
         check_url(item.destination)
         wanted = options.read(item.headers)
         if wanted.starts_run:
+            if wanted.completes_handshake and (completed := self._complete_handshake(wanted)) is not None:
+                return completed
             answer = self.invoke(item) if wanted.is_invoke else self.trigger(item, rest=False)
             return {"messageId": answer["workflowRunId"], **answer}
         now = self.services.clock.now_ms()
         due = self._due_ms(wanted, now)
         self._take(item, now)
         if wanted.run_id is None:
+            wanted.check_plain()
             self.services.flow_keys.note(self.tenant.name, wanted.settings)
             message_id, entry = self.services.store.add_message(
                 tenant=self.tenant.name,
@@ -229,6 +237,36 @@ class Ingest:
         self.services.flow_keys.note(self.tenant.name, wanted.settings)
         return self._continue(run, item, wanted, now, due)
 
+    def _complete_handshake(self, wanted: Options) -> dict[str, Any] | None:
+        """Take over what an endpoint's SDK says of the run that it got through the REST API.
+
+        The run isn't a duplicate: its first message is delivered once more when this delivery has been answered. What
+        the trigger set stays; the SDK only adds to it (JavaScript SDK 1.3.3 sends its own defaults, too). None if no
+        handshake is open.
+        """
+        run = self.services.store.run_in_progress(self.tenant.name, wanted.run_id or "")
+        if run is None or run.settings.handshake is None:
+            return None
+        failure_url = run.settings.failure_url
+        if failure_url == run.url:  # the default of a REST trigger
+            failure_url = wanted.settings.failure_url or failure_url
+        settings = replace(run.settings.over(wanted.settings), failure_url=failure_url, handshake=None)
+        self.services.store.set_settings(run.seq, settings)
+        messages = self.services.store.recorded_of_run(run.seq)
+        return {
+            "messageId": messages[0].message_id,
+            "workflowRunId": run.run_id,
+            "workflowCreatedAt": run.created_at,
+        }
+
+    def _note_submission(self, run: RunRecord, wanted: Options) -> None:
+        """Remember that an endpoint has submitted a step instead of triggering the run."""
+        if run.settings.handshake is not Handshake.OPEN:
+            return
+        # Only the Python SDK sends back the headers that it received.
+        seen = Handshake.STEP_SUBMITTED if wanted.delivery is None else Handshake.IGNORED
+        self.services.store.set_settings(run.seq, replace(run.settings, handshake=seen))
+
     def invoke(self, item: Submission) -> dict[str, Any]:
         """`context.invoke`: start a run and let another run wait for its end."""
         invocation = Invocation.of(item.body)
@@ -238,6 +276,7 @@ class Ingest:
         if (known := waiting.invoked_run(self.services.store, invoker, invocation.step_id)) is not None:
             # The delivery was repeated, and the SDK makes up a new id each time.
             return {"workflowRunId": known.run_id, "workflowCreatedAt": known.created_at, "deduplicated": True}
+        self._note_submission(invoker, options.read(item.headers))
         answer = self.trigger(replace(item, body=invocation.payload.encode()), rest=False)
         newest = self.services.store.newest(self.tenant.name, answer["workflowRunId"])
         assert newest is not None
@@ -265,6 +304,7 @@ class Ingest:
             run = None  # the endpoint is still working for an earlier run of this id, which has ended
         if run is None:
             raise Refused(ENDED)
+        self._note_submission(run, wanted)
         return run
 
     def _continue(self, run: RunRecord, item: Submission, wanted: Options, now: int, due: int) -> dict[str, Any]:
@@ -287,7 +327,8 @@ class Ingest:
             # Deliveries happen at least once, so an endpoint may submit a step twice. It is recorded once.
             assert step_key is not None
             return {"messageId": self.services.store.message_of_step(run.seq, step_key), "deduplicated": True}
-        self.to_schedule.append(entry)
+        delivery = self.services.open.submitting(run.seq, step_key=step_key, message_id=wanted.delivery)
+        self.to_schedule.append(replace(entry, after=delivery))
         return {"messageId": message_id}
 
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from wfdeploy.localserver.clock import ServerClock
 from wfdeploy.localserver.delivery.engine import DeliveryEngine
 from wfdeploy.localserver.delivery.flow_keys import FlowKeys
+from wfdeploy.localserver.delivery.open_deliveries import OpenDeliveries
 from wfdeploy.localserver.fault_plan import FaultPlan
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs.quotas import Quotas
@@ -50,6 +51,7 @@ class Services:
     flow_keys: FlowKeys
     signing_keys: SigningKeys
     quotas: Quotas
+    open: OpenDeliveries
     changes: Changes = field(default_factory=Changes)
 
     def hand_over(self, due: Iterable[DueMessage]) -> None:

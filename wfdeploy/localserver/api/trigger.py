@@ -159,7 +159,7 @@ def _batch(body: object) -> RequestBody:
                 "additionalProperties": {"type": "string"},
             },
             "body": body,
-            "queue": {"description": "ignored: this server has no queues"},
+            "queue": {"type": "null", "description": "this server has no queues"},
         },
     }
     return RequestBody("one element per message", {"application/json": listed(item)})

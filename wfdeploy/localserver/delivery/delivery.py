@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from typing import Any
 
 from wfdeploy.localserver.clock import ServerClock
 from wfdeploy.localserver.delivery import endpoint_requests, outcome
-from wfdeploy.localserver.fault_plan import FaultPlan
+from wfdeploy.localserver.delivery.open_deliveries import OpenDeliveries
+from wfdeploy.localserver.fault_plan import FaultPlan, Handshakes
 from wfdeploy.localserver.http_client import EndpointRequest, HttpClient, Reply
 from wfdeploy.localserver.runs import waiting
 from wfdeploy.localserver.runs.waiting import Waits
@@ -26,6 +28,8 @@ from wfdeploy.localserver.store.records import (
 from wfdeploy.localserver.store.run_store import RunStore
 from wfdeploy.localserver.tenants import SigningKeys
 
+_LOG = logging.getLogger(__name__)
+
 MAX_KEPT_BYTES = 20_000
 """Bytes of an answer's body in the record of a failed attempt."""
 
@@ -38,6 +42,7 @@ class _Exchange:
     settings: DeliverySettings
     request: EndpointRequest
     reply: Reply
+    began_handshake: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class Deliverer:
     clock: ServerClock
     faults: FaultPlan
     signing_keys: SigningKeys
+    open: OpenDeliveries
 
     async def deliver(self, seq: int) -> list[DueMessage]:
         """Deliver one message, unless it was dropped; the messages to deliver as a consequence."""
@@ -74,11 +80,12 @@ class Deliverer:
             entries = self.store.step_list(run.seq, up_to=message.seq)
         lazy_above = self.faults.lazy_fetch_above_bytes
         request = endpoint_requests.build(run, message, settings, entries, key=key, lazy_above=lazy_above)
-        reply = self.faults.answer(request) if self.faults.answer is not None else None
-        if reply is None:
-            reply = await self.http_client.send(request)
+        scripted = self.faults.answer(request) if self.faults.answer is not None else None
+        with self.open.opened(message):
+            reply = scripted if scripted is not None else await self.http_client.send(request)
+        began = scripted is None and endpoint_requests.begins_handshake(run, message)
         with self.store.transaction():
-            return self._record(run, _Exchange(message, settings, request, reply))
+            return self._record(run, _Exchange(message, settings, request, reply, began))
 
     def _ends_at_once(self, run: RunRecord, message: Message) -> bool:
         return run.state is RunState.STARTED and message.kind is MessageKind.INIT and self.faults.instant_finish
@@ -91,9 +98,21 @@ class Deliverer:
             retried=message.retried,
             retries=retries,
             expression=expression,
-            must_be_workflow=message.kind is MessageKind.INIT and done.settings.must_be_workflow,
+            must_be_workflow=(
+                message.kind is MessageKind.INIT and done.settings.must_be_workflow and not done.began_handshake
+            ),
             wall_ms=now - self.clock.ahead_ms(),
         )
+        if isinstance(verdict, outcome.Delivered) and run is not None and done.began_handshake:
+            handshake = self.store.run(run.seq).settings.handshake
+            is_strict = self.faults.handshakes is Handshakes.STRICT
+            match outcome.judge_handshake(done.reply, handshake=handshake, is_strict=is_strict):
+                case outcome.Completed():
+                    return [self.store.redeliver(message, now_ms=now)]
+                case outcome.Unproven():
+                    _LOG.warning("%s: %s", run.run_id, outcome.UNPROVEN)
+                case outcome.Failed() as verdict:
+                    pass
         if isinstance(verdict, outcome.Retry):
             errors = [*message.errors, _attempt(done.reply, now)]
             # If the run has ended meanwhile, this changes nothing: only pending messages are tried again.

@@ -80,6 +80,8 @@ def build(
                 "Upstash-Workflow-CallType": "step",
                 "Upstash-Workflow-Sdk-Version": "1",
             }
+            if begins_handshake(run, message):
+                headers["Upstash-Workflow-Unknown-Sdk"] = "true"
         case MessageKind.CALL_RESULT:
             assert run is not None
             headers = {**run.settings.headers, **settings.callback_headers, **of_run}
@@ -115,6 +117,11 @@ def build(
         timeout_ms = settings.failure_timeout_ms
     timeout_s = timeout_ms / 1000 if timeout_ms else DEFAULT_TIMEOUT_S
     return EndpointRequest(method.upper(), message.url, _without_repeats({**merged, **ours}), body, timeout_s)
+
+
+def begins_handshake(run: RunRecord | None, message: Message) -> bool:
+    """Whether a delivery asks an endpoint's unknown SDK to trigger the run itself."""
+    return run is not None and message.kind is MessageKind.INIT and run.settings.handshake is not None
 
 
 def _encoded_size(run: RunRecord, entries: Sequence[Recorded]) -> int:

@@ -9,7 +9,7 @@ import asyncio
 import heapq
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wfdeploy.localserver.clock import ServerClock
 from wfdeploy.localserver.fault_plan import FaultPlan
@@ -59,6 +59,8 @@ class DeliveryEngine:
         self._later_at: int | None = 0
         """When the first of the others is due; too early does no harm."""
         self._open: set[asyncio.Task[None]] = set()
+        self._held: dict[int | None, list[DueMessage]] = {}
+        """The open deliveries, and the messages that wait for their answers."""
         self._wake = asyncio.Event()
         self._alarm: asyncio.Task[None] | None = None
         self._alarm_at = 0
@@ -67,7 +69,9 @@ class DeliveryEngine:
     def schedule(self, entries: Iterable[DueMessage]) -> None:
         """Take over messages whose transaction is committed."""
         for entry in entries:
-            if entry.at_ms <= self._known_until:
+            if entry.after in self._held and entry.at_ms <= self._known_until:
+                self._held[entry.after].append(entry)
+            elif entry.at_ms <= self._known_until:
                 self._push(entry)
             elif self._later_at is None or entry.at_ms < self._later_at:
                 self._later_at = entry.at_ms
@@ -141,6 +145,7 @@ class DeliveryEngine:
 
     def _start(self, queue: FlowQueue, seq: int, now: int) -> None:
         self.queues.begin(queue, now)
+        self._held[seq] = []
         task = asyncio.create_task(self._one(queue, seq))
         self._open.add(task)
         task.add_done_callback(self._open.discard)
@@ -155,7 +160,8 @@ class DeliveryEngine:
             self._push(DueMessage(self._clock.now_ms() + PAUSE_AFTER_ERROR_MS, seq, *queue.name))
         finally:
             self.queues.end(queue)
-        self.schedule(following)
+            held = self._held.pop(seq)
+        self.schedule([*following, *(replace(entry, after=None) for entry in held)])
 
     def _set_alarm(self) -> None:
         """Wake up when the next message is due; too early does no harm."""

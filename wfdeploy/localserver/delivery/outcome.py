@@ -15,16 +15,35 @@ from email.utils import parsedate_to_datetime
 
 from wfdeploy.localserver.http_client import Reply
 from wfdeploy.localserver.runs import durations
+from wfdeploy.localserver.store.records import Handshake
 
 NOT_A_WORKFLOW = (
     "detected a non-workflow destination for trigger/invoke."
     " make sure you are sending the request to the correct endpoint"
 )
 
+SDK_TOO_OLD = "trigger rest api is only usable with sdk versions after v1.0.0 major version"
+"""The service's own text, as its CI examples for the JavaScript SDK demand it."""
+
+UNPROVEN = (
+    "the endpoint's SDK ignored the handshake of REST triggers, as the Python SDK does;"
+    " whether the service runs it isn't known"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """Done: nothing more to do for this message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The endpoint has triggered the run itself: deliver the message once more, as an ordinary one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """Done, but whether the service would run this endpoint isn't known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +76,8 @@ def judge(
     `wall_ms`: the current time by the endpoint's clock; the endpoint may name a time to try again.
     """
     if reply.ok:
-        # The SDKs name their version with a 200. Without this check, a run sent to another server would never end.
-        if must_be_workflow and reply.header("Upstash-Workflow-Sdk-Version") is None:
+        # Without this check, a run sent to another server would never end.
+        if must_be_workflow and not has_version(reply):
             return Failed(NOT_A_WORKFLOW)
         return Delivered()
     if reply.status == 489 and (reply.header("Upstash-NonRetryable-Error") or "").lower() == "true":
@@ -67,6 +86,27 @@ def judge(
         return Failed(reply.error or f"the endpoint answered {reply.status}")
     delay = delay_ms(retried=retried, expression=expression, response_headers=reply.lower_headers(), now_ms=wall_ms)
     return Retry(delay)
+
+
+def has_version(reply: Reply) -> bool:
+    """Whether a workflow SDK answered: with a 200, they name the version of the protocol."""
+    return reply.header("Upstash-Workflow-Sdk-Version") is not None
+
+
+def judge_handshake(reply: Reply, *, handshake: Handshake | None, is_strict: bool) -> Completed | Unproven | Failed:
+    """Judge a 2xx answer to the delivery that began a handshake.
+
+    `handshake`: what has become of it by now; `is_strict`: refuse SDKs whose fate at the service isn't known.
+    """
+    match handshake:
+        case None:
+            return Completed()
+        case Handshake.IGNORED if not is_strict and has_version(reply):
+            return Unproven()
+        case Handshake.OPEN if not has_version(reply):
+            return Failed(NOT_A_WORKFLOW)
+        case _:
+            return Failed(SDK_TOO_OLD)
 
 
 _OVERRIDES = ("retry-after", "x-ratelimit-reset", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wfdeploy.localserver.openapi.operations import Param, Schema, listed, text, whole
+from wfdeploy.localserver.runs.options import LABELS_PATTERN, NAME_PATTERN, REDACTED_PATTERN, RUN_ID_PATTERN
 from wfdeploy.localserver.store.filters import CURSOR_PATTERN, LARGEST, RUN_PAIRS_PATTERN
 
 __all__ = ["RUN_PAIRS_PATTERN"]
@@ -61,9 +62,9 @@ _RETRY_DELAY = Param(
     text(format="retry-delay", minLength=1, maxLength=1000, examples=["1000", "pow(2, retried) * 1000"]),
 )
 _DELAY = _duration("Upstash-Delay", "the delay before the first delivery")
-_LABEL = Param("Upstash-Label", "header", "labels, separated by commas")
+_LABEL = Param("Upstash-Label", "header", "labels, separated by commas", text(pattern=LABELS_PATTERN))
 _FLOW = (
-    Param("Upstash-Flow-Control-Key", "header", "the key; requires the value"),
+    Param("Upstash-Flow-Control-Key", "header", "the key; requires the value", text(pattern=NAME_PATTERN)),
     Param(
         "Upstash-Flow-Control-Value",
         "header",
@@ -75,11 +76,12 @@ _FAILURE = Param(
     "Upstash-Failure-Callback", "header", "called when the run has failed", text(pattern=f"^({URL_PATTERN[1:-1]})?$")
 )
 
-OVERRIDES = (_RETRIES, _RETRY_DELAY, _DELAY, _LABEL, *_FLOW, _FAILURE)
+_COMMON = (_RETRIES, _RETRY_DELAY, _DELAY, _LABEL, *_FLOW)
+OVERRIDES = (*_COMMON, _FAILURE)
 """Settings that may be changed when a failed run is resumed or restarted."""
 
 DELIVERY_HEADERS = (
-    *OVERRIDES,
+    *_COMMON,
     Param(
         "Upstash-Not-Before",
         "header",
@@ -91,10 +93,12 @@ DELIVERY_HEADERS = (
         "Upstash-Redact-Fields",
         "header",
         "fields to show as a hash: `body`, `header`, `header[Name]`, separated by commas",
+        text(pattern=REDACTED_PATTERN),
     ),
 )
 
 TRIGGER_HEADERS = (
-    Param("Upstash-Workflow-RunId", "header", "the run's id; random by default"),
+    Param("Upstash-Workflow-RunId", "header", "the run's id; random by default", text(pattern=RUN_ID_PATTERN)),
     *DELIVERY_HEADERS,
+    _FAILURE,
 )

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 from wfdeploy.localserver.api import run_view
 from wfdeploy.localserver.api.run_view import NONE, BodyFilter, Redaction
+from wfdeploy.localserver.delivery.outcome import UNPROVEN
 from wfdeploy.localserver.store.dead_letters import DlqStore
-from wfdeploy.localserver.store.records import Message, MessageKind, RunRecord
+from wfdeploy.localserver.store.records import Handshake, Message, MessageKind, RunRecord
 from wfdeploy.localserver.store.run_store import RunStore
 
 T = TypeVar("T")
@@ -63,6 +64,7 @@ def render(run: RunRecord, store: RunStore, *, whole: bool, now_ms: int) -> dict
         "failureUrl": run.settings.failure_url,
         "failure": _failure(run, trim),
         "inDeadLetters": letter is not None,
+        "warning": UNPROVEN if run.settings.handshake is Handshake.IGNORED else None,
         "omitted": omitted,
         "omittedAfter": GROUPS // 2,
         "trim": trim,

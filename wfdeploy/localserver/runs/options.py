@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs import durations, flow
@@ -20,8 +20,33 @@ _NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][-+]?[0-9]{1,4})?")
 _FAR_S = 1e12
 """Tens of thousands of years; floats are still exact to the millisecond."""
 
+_NAME = "[A-Za-z0-9._-]+"
+"""What the service takes as a label, a flow-control key and the like (workflow-js, issue 196)."""
+
+_REDACTED = r"(body|headers?|headers?\[[!#$%&'*+.^_`|~0-9A-Za-z-]+\])"
+"""As the REST reference and the SDKs write the fields to redact."""
+
+NAME_PATTERN = f"^{_NAME}$"
+RUN_ID_PATTERN = f"^{_NAME.removesuffix('+')}{{1,256}}$"
+"""The length is this server's own limit."""
+
+_BLANK = r"[ \t]*"
+LABELS_PATTERN, REDACTED_PATTERN = (
+    f"^{_BLANK}({one}{_BLANK})?(,{_BLANK}({one}{_BLANK})?)*$" for one in (_NAME, _REDACTED)
+)
+"""Separated by commas, each with blanks around it, or none. A text matches in one way only, so a long one is cheap."""
+
+_MISSING_HERE = {
+    "upstash-deduplication-id": "give the run an Upstash-Workflow-RunId",
+    "upstash-content-based-deduplication": "give the run an Upstash-Workflow-RunId",
+    "upstash-cron": "it has no schedules",
+    "upstash-queue-name": "it has no queues; use flow control",
+}
+"""Options of the service that would silently do nothing here, and what there is instead."""
+
 _FORWARD = "upstash-forward-"
-_DELIVERY = "upstash-forward-upstash-message-id"
+# The Python SDK sends back the headers of the delivery, with a call as headers for the callback.
+_DELIVERIES = ("upstash-forward-upstash-message-id", "upstash-callback-forward-upstash-message-id")
 _FAILURE = "upstash-failure-callback-"
 _CALLBACK = "upstash-callback-"
 
@@ -75,14 +100,30 @@ class Options:
         return self.control.get("upstash-workflow-init", "").lower() == "true"
 
     @property
+    def is_of_run(self) -> bool:
+        """Whether this starts or continues a run; anything else is a plain message."""
+        return self.starts_run or self.run_id is not None
+
+    def check_plain(self) -> None:
+        """Raises: Refused for a plain message with an option that this server has for runs only."""
+        for name in ("upstash-callback", "upstash-failure-callback"):
+            if self.control.get(name):
+                raise Refused(f"{name} of a plain message is not supported by this server")
+
+    @property
     def is_invoke(self) -> bool:
         """Whether another run waits for the end of this one (`context.invoke`)."""
         return self.control.get("upstash-workflow-invoke", "").lower() == "true"
 
     @property
+    def completes_handshake(self) -> bool:
+        """Whether an endpoint triggers a run itself that it got through the REST API (see `Handshake`)."""
+        return self.control.get("upstash-workflow-trigger-by-sdk", "").lower() == "true"
+
+    @property
     def delivery(self) -> str | None:
         """The message whose delivery this was sent from, if the SDK names it (the Python SDK does)."""
-        return self.control.get(_DELIVERY)
+        return next((self.control[name] for name in _DELIVERIES if name in self.control), None)
 
     @property
     def is_call(self) -> bool:
@@ -109,8 +150,8 @@ class Options:
         return max(due, now_ms)
 
 
-def read(headers: Mapping[str, str]) -> Options:
-    """Parse the headers.
+def read(headers: Mapping[str, str], *, is_trigger: bool = False) -> Options:
+    """Parse the headers. `is_trigger`: of a trigger of the REST API, which has no header that says so.
 
     Raises: Refused for a value that the API does not accept.
     """
@@ -121,10 +162,10 @@ def read(headers: Mapping[str, str]) -> Options:
     content_type: str | None = None
     for name, value in headers.items():
         lower = name.lower()
-        if lower == _DELIVERY:
+        if lower in _DELIVERIES:
             control[lower] = value
         elif lower.startswith(_FORWARD):
-            if _is_user_header(lower[len(_FORWARD) :]):
+            if lower[len(_FORWARD) :] not in _PER_EXCHANGE:
                 forward[name[len(_FORWARD) :]] = value
         elif lower.startswith(_FAILURE + "forward-"):
             _keep_for_callback(failure, name[len(_FAILURE) + 8 :], value)
@@ -134,17 +175,46 @@ def read(headers: Mapping[str, str]) -> Options:
             control[lower] = value
         elif lower == "content-type":
             content_type = value
-    return Options(
+    for name, instead in _MISSING_HERE.items():
+        if name in control:
+            raise Refused(f"{name} is not supported by this server: {instead}")
+    wanted = Options(
         control=control,
-        settings=_settings(control, forward, failure, callback, content_type),
+        settings=DeliverySettings(),
         labels=tuple(label for part in control.get("upstash-label", "").split(",") if (label := part.strip())),
     )
+    _check_names(control)
+    if is_trigger or (wanted.is_of_run and not wanted.is_call):
+        # The server sets these itself on the deliveries of a run. Others get what was submitted for them: a call may
+        # name the run that it starts, or be a failure callback.
+        forward = {name: value for name, value in forward.items() if not _is_servers_own(name.lower())}
+    return replace(wanted, settings=_settings(control, forward, failure, callback, content_type))
 
 
-def _is_user_header(lower: str) -> bool:
-    if lower.startswith("upstash-workflow-"):
-        return lower in _KEPT_WORKFLOW_HEADERS
-    return bool(lower) and lower not in _PER_EXCHANGE
+_NAMES = {
+    "upstash-label": LABELS_PATTERN,
+    "upstash-workflow-runid": RUN_ID_PATTERN,
+    "upstash-flow-control-key": NAME_PATTERN,
+    _FAILURE + "flow-control-key": NAME_PATTERN,
+    "upstash-redact-fields": REDACTED_PATTERN,
+}
+
+
+def _check_names(control: Mapping[str, str]) -> None:
+    """Raises: Refused for a name that the service doesn't take."""
+    for name, pattern in _NAMES.items():
+        value = control.get(name)
+        if value is not None and not re.fullmatch(pattern[1:-1], value):
+            allowed = (
+                "expected body, header or header[Name]"
+                if pattern is REDACTED_PATTERN
+                else "it may contain letters, digits, '-', '_' and '.'"
+            )
+            raise Refused(f"invalid {name}: {value[:200]!r}; {allowed}")
+
+
+def _is_servers_own(lower: str) -> bool:
+    return lower.startswith("upstash-workflow-") and lower not in _KEPT_WORKFLOW_HEADERS
 
 
 def _keep_for_callback(kept: dict[str, str], name: str, value: str) -> None:

@@ -45,6 +45,21 @@ class MessageKind(StrEnum):
     """A message outside any run."""
 
 
+class Handshake(StrEnum):
+    """The open handshake of a run that was triggered through the REST API.
+
+    The service can't know such an endpoint's SDK. Its first delivery therefore carries `Upstash-Workflow-Unknown-Sdk`,
+    and an SDK from 1.0 on answers it by triggering the run itself (release notes of the JavaScript SDK).
+    """
+
+    OPEN = "open"
+    """The endpoint hasn't triggered the run yet."""
+    STEP_SUBMITTED = "step submitted"
+    """It hasn't, but has submitted a step, as SDKs before 1.0 do. The service refuses those."""
+    IGNORED = "ignored"
+    """It hasn't, but the Python SDK has submitted a step (observed with 2.0.0). The service's answer isn't known."""
+
+
 RECORDED = (MessageKind.INIT, MessageKind.STEP, MessageKind.CALL, MessageKind.CALL_RESULT)
 """The kinds in the step list of a run."""
 
@@ -88,6 +103,8 @@ class DeliverySettings:
     """The first 2xx answer must come from a workflow SDK, or the run fails (`WF_DetectTrigger`)."""
     fetches_lazily: bool = False
     """The endpoint accepts an empty body and fetches the step list itself."""
+    handshake: Handshake | None = None
+    """Of a run: None if it needs none, or once the endpoint has triggered it."""
 
     def to_json(self) -> str:
         """The settings that are set, as compact JSON."""
@@ -100,7 +117,10 @@ class DeliverySettings:
     @lru_cache(maxsize=256)
     def from_json(text: str) -> DeliverySettings:
         """Read what `to_json` wrote. Cached, since the same few texts are read again and again."""
-        return DeliverySettings(**json.loads(text))
+        values = json.loads(text)
+        if "handshake" in values:
+            values["handshake"] = Handshake(values["handshake"])
+        return DeliverySettings(**values)
 
     def over(self, base: DeliverySettings) -> DeliverySettings:
         """These settings, with those of `base` where they are unset.
@@ -225,6 +245,8 @@ class DueMessage:
     tenant: str
     flow_key: str | None
     """Its flow-control key."""
+    after: int | None = None
+    """The seq of the delivery that submitted it: it waits until the endpoint has answered that one."""
 
 
 def _random(length: int) -> str:

@@ -151,6 +151,9 @@ class RunStore:
                 self.connection.execute("DELETE FROM events WHERE run_seq = ?", (seq,))
         return bool(changed)
 
+    def set_settings(self, run_seq: int, settings: DeliverySettings) -> None:
+        self.connection.execute("UPDATE runs SET settings = ? WHERE seq = ?", (settings.to_json(), run_seq))
+
     def set_failure(self, run_seq: int, failure: dict[str, Any]) -> None:
         self.connection.execute("UPDATE runs SET failure = ? WHERE seq = ?", (compact.dumps(failure), run_seq))
 
@@ -314,6 +317,13 @@ class RunStore:
             (state, now_ms, None if errors is None else compact.dumps(errors), seq),
         )
         return cursor.rowcount > 0
+
+    def redeliver(self, message: Message, *, now_ms: int) -> DueMessage:
+        """Deliver a message again at once. This is no retry: it counts as the same attempt."""
+        self.connection.execute(
+            "UPDATE messages SET due_at = ? WHERE seq = ? AND state = 'pending'", (now_ms, message.seq)
+        )
+        return DueMessage(now_ms, message.seq, message.tenant, message.flow_key)
 
     def retry(self, message: Message, *, due_ms: int, errors: list[dict[str, Any]]) -> DueMessage:
         """Try a message again later."""

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.support.local_server import LocalServer
-from tests.unit.localserver.conftest import Api, Endpoint, Received, api_for
+from tests.unit.localserver.conftest import Api, Endpoint, Received, api_for, for_plain_endpoints
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.tenants import TENANTS
 
@@ -204,14 +204,14 @@ def test_result_comes_after_what_siblings_recorded_meanwhile(api: Api, server: L
 
 def test_waits_and_kept_events_survive_a_restart(tmp_path: Path, endpoint: Endpoint) -> None:
     clock = ManualClock()
-    with LocalServer(tmp_path / "x.db", clock=clock) as server, api_for(server) as http:
+    with LocalServer(tmp_path / "x.db", clock=clock, faults=for_plain_endpoints()) as server, api_for(server) as http:
         Api(http).trigger("wfr_a", "wfr_b", url=endpoint.url)
         server.wait_idle()
         wait(Api(http), "e", run_id="wfr_a")
         wait(Api(http), "f", run_id="wfr_b")
         http.post("/v2/notify/wfr_b/g", content="kept")
     endpoint.requests.clear()
-    with LocalServer(tmp_path / "x.db", clock=clock) as server, api_for(server) as http:
+    with LocalServer(tmp_path / "x.db", clock=clock, faults=for_plain_endpoints()) as server, api_for(server) as http:
         wait(Api(http), "g", run_id="wfr_b", step_id=2)
         http.post("/v2/notify/e")
         server.wait_idle()

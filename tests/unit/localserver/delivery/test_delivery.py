@@ -9,7 +9,18 @@ import threading
 import pytest
 
 from tests.support.local_server import LocalServer
-from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for, decoded, step, submit
+from tests.unit.localserver.conftest import (
+    WORKFLOW,
+    Answer,
+    Api,
+    Endpoint,
+    Received,
+    api_for,
+    decoded,
+    for_plain_endpoints,
+    step,
+    submit,
+)
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.delivery.outcome import NOT_A_WORKFLOW
 
@@ -226,7 +237,7 @@ def test_open_deliveries_are_bounded(endpoint: Endpoint) -> None:
         return 200, WORKFLOW, b""
 
     endpoint.answer = answer
-    with LocalServer(max_open_deliveries=4) as server:
+    with LocalServer(max_open_deliveries=4, faults=for_plain_endpoints()) as server:
         with api_for(server) as http:
             Api(http).trigger(*(f"wfr_{number}" for number in range(40)), url=endpoint.url)
         server.wait_idle()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.local_server import LocalServer
-from tests.unit.localserver.conftest import Api, Endpoint, api_for
+from tests.unit.localserver.conftest import Api, Endpoint, api_for, for_plain_endpoints
 from tests.unit.localserver.flow_control import info, keyed, names
 from wfdeploy.localserver.clock import ManualClock
 
@@ -28,13 +28,13 @@ def test_refused_trigger_changes_no_key(api: Api, server: LocalServer) -> None:
 
 
 def test_limits_and_waitlists_survive_a_restart(tmp_path: Path, endpoint: Endpoint) -> None:
-    with LocalServer(tmp_path / "x.db") as server, api_for(server) as http:
+    with LocalServer(tmp_path / "x.db", faults=for_plain_endpoints()) as server, api_for(server) as http:
         api = Api(http)
         http.post("/v2/flowControl/paused/pause")
         http.post("/v2/flowControl/pinned/pin?parallelism=4")
         api.trigger(*names("a", 3), url=endpoint.url, **keyed("paused", "parallelism=2"))
         server.wait_idle()
-    with LocalServer(tmp_path / "x.db") as server, api_for(server) as http:
+    with LocalServer(tmp_path / "x.db", faults=for_plain_endpoints()) as server, api_for(server) as http:
         api = Api(http)
         server.wait_idle()
         assert endpoint.requests == []
@@ -48,11 +48,11 @@ def test_limits_and_waitlists_survive_a_restart(tmp_path: Path, endpoint: Endpoi
 
 def test_rate_counts_on_over_a_restart(tmp_path: Path, endpoint: Endpoint, clock: ManualClock) -> None:
     options = {"url": endpoint.url, **keyed("k", "rate=3,period=1h")}
-    with LocalServer(tmp_path / "x.db", clock=clock) as server, api_for(server) as http:
+    with LocalServer(tmp_path / "x.db", clock=clock, faults=for_plain_endpoints()) as server, api_for(server) as http:
         Api(http).trigger("wfr_a", "wfr_b", **options)
         server.wait_idle()
     clock.advance(60)
-    with LocalServer(tmp_path / "x.db", clock=clock) as server, api_for(server) as http:
+    with LocalServer(tmp_path / "x.db", clock=clock, faults=for_plain_endpoints()) as server, api_for(server) as http:
         Api(http).trigger(*names("c", 5), **options)
         server.wait_idle()
         assert (info(Api(http), "k")["rateCount"], len(endpoint.requests)) == (3, 3)

@@ -5,9 +5,21 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from collections import Counter
 
 from tests.support.local_server import LocalServer
-from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, Workflow, is_callback, step
+from tests.unit.localserver.conftest import (
+    WORKFLOW,
+    Answer,
+    Api,
+    Endpoint,
+    Received,
+    Workflow,
+    decoded,
+    is_callback,
+    step,
+    submit,
+)
 from wfdeploy.localserver.clock import ManualClock
 
 
@@ -137,23 +149,36 @@ def test_siblings_that_were_under_way_go_on_too(api: Api, server: LocalServer, e
     assert len([request for request in endpoint.requests if request.headers["upstash-workflow-runid"] == run_id]) == 1
 
 
-def test_delivery_that_was_still_open_is_not_repeated(api: Api, server: LocalServer, workflow: Workflow) -> None:
-    """The second step failed before the first delivery, which had submitted it, was answered."""
-    ended = threading.Event()
-    inner = workflow.answer
+def test_delivery_that_was_still_open_is_not_repeated(api: Api, server: LocalServer, endpoint: Endpoint) -> None:
+    """One of two parallel steps failed while the other one's delivery, which had submitted it, wasn't answered."""
+    submitted, ended, healed = threading.Event(), threading.Event(), threading.Event()
+    done: Counter[int] = Counter()
 
     def answer(request: Received) -> Answer:
-        told = inner(request)
-        if len(json.loads(request.body)) == 1:
-            ended.wait(10)
-        return told
+        if is_callback(request):
+            return 200, {}, b"{}"
+        run_id = request.headers["upstash-workflow-runid"]
+        steps = [json.loads(body) for _, body in decoded(request)[1:]]
+        if not steps:
+            submit(api, endpoint, *(step(0, targetStep=target, concurrent=2) for target in (1, 2)), run_id=run_id)
+        elif target := steps[-1].get("targetStep"):
+            if target == 2 and not healed.is_set():
+                assert submitted.wait(10)
+                return 503, WORKFLOW, b"{}"
+            done[target] += 1
+            submit(api, endpoint, step(target, concurrent=2), run_id=run_id)
+            submitted.set()
+            assert ended.wait(10)
+        elif {each["stepId"] for each in steps} >= {1, 2}:
+            api.http.delete(f"/v2/workflows/runs/{run_id}?cancel=false")
+        return 200, WORKFLOW, b"{}"
 
-    workflow.endpoint.answer = answer
-    api.trigger("wfr_a", url=workflow.endpoint.url, Upstash_Retries="0", Upstash_Failure_Callback_Retries="0")
+    endpoint.answer = answer
+    api.trigger("wfr_a", url=endpoint.url, Upstash_Retries="0")
     assert server.wait_ended("wfr_a").state == "RUN_FAILED"
     ended.set()
     server.wait_idle()
-    workflow.healed = True
+    healed.set()
     run_id = api.http.post("/v2/workflows/dlq/resume").json()["workflowRuns"][0]["workflowRunId"]
     assert server.wait_ended(run_id).state == "RUN_SUCCESS"
-    assert workflow.done == [("wfr_a", 1), (run_id, 2), (run_id, 3)]
+    assert done == {1: 1, 2: 1}

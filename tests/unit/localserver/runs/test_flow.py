@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.local_server import LocalServer
-from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for
+from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for, for_plain_endpoints
 from tests.unit.localserver.flow_control import arrived, info, keyed, names, order
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.runs import flow
@@ -68,8 +68,8 @@ def test_every_step_of_a_run_counts(api: Api, server: LocalServer, endpoint: End
 
 
 def test_a_call_has_its_own_key(api: Api, server: LocalServer, endpoint: Endpoint, gate: threading.Event) -> None:
-    """The run's only slot is taken; its call does not need it."""
-    api.trigger("wfr_a", url=endpoint.url, **keyed("run", "parallelism=1"))
+    """The only slot of the run's key is taken by another run; its call does not need it."""
+    api.trigger("wfr_b", "wfr_a", url=endpoint.url, **keyed("run", "parallelism=1"))
     arrived(server, endpoint, 1)
     headers = {"Upstash-Workflow-RunId": "wfr_a", "Upstash-Workflow-Init": "false"}
     call = {
@@ -110,7 +110,7 @@ def test_dropped_messages_do_not_use_up_the_rate(
 
 def test_keys_take_turns(endpoint: Endpoint) -> None:
     """A long waitlist of one key does not hold up another, nor what has no key."""
-    with LocalServer(max_open_deliveries=1) as server, api_for(server) as http:
+    with LocalServer(max_open_deliveries=1, faults=for_plain_endpoints()) as server, api_for(server) as http:
         api = Api(http)
         server.faults.hold_deliveries = True
         api.trigger(*names("a", 50), url=endpoint.url, **keyed("a", "parallelism=10"))

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.support.local_server import LocalServer
-from tests.unit.localserver.conftest import WORKFLOW, Api, Endpoint, Received, api_for
+from tests.unit.localserver.conftest import WORKFLOW, Api, Endpoint, Received, api_for, for_plain_endpoints
 
 STEP = {"stepId": 1, "stepName": "inv", "stepType": "Invoke", "concurrent": 1}
 
@@ -168,13 +168,13 @@ def test_instant_finish(api: Api, server: LocalServer, invoker: Endpoint) -> Non
 
 
 def test_invocation_survives_a_restart(tmp_path: Path, endpoint: Endpoint) -> None:
-    with LocalServer(tmp_path / "x.db") as server, api_for(server) as http:
+    with LocalServer(tmp_path / "x.db", faults=for_plain_endpoints()) as server, api_for(server) as http:
         Api(http).trigger("wfr_a", url=endpoint.url, Upstash_Forward_X_Parent="yes")
         server.wait_idle()
         endpoint.requests.clear()
         invoke(Api(http), f"{endpoint.url}/child")
         server.wait_idle()
-    with LocalServer(tmp_path / "x.db") as server:
+    with LocalServer(tmp_path / "x.db", faults=for_plain_endpoints()) as server:
         server.end("wfr_child")
         server.wait_idle()
     assert out_of(endpoint) == {"isFailed": False, "isCanceled": False}

@@ -33,6 +33,7 @@ function Whole({ details, onWhole, reload }) {
   const cut = { cutAt: details.trim, onWhole };
   return html`
     <${Facts} details=${details} />
+    ${details.warning && html`<p class="warning" role="note">Warning: ${details.warning}.</p>`}
     ${details.failure && html`<${Failure} details=${details} cut=${cut} />`}
     <section aria-labelledby="steps-title">
       <h2 id="steps-title">Steps</h2>
