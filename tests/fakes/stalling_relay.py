@@ -80,7 +80,8 @@ class StallingRelay:
     def unsent(self) -> int:
         """Bytes in the send queues of all sockets whose far end is this relay."""
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        return sum(int(row[4].partition(":")[0], 16) for row in rows if row[2].endswith(f":{self.port:04X}"))
+        queues = [int(row[4].partition(":")[0], 16) for row in rows if row[2].endswith(f":{self.port:04X}")]
+        return sum(queue for queue in queues if queue > 1)  # a connection's beginning or end counts as one byte
 
     def _accept(self) -> None:
         while True:
