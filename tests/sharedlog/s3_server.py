@@ -1,8 +1,8 @@
 """An S3 server for tests: moto's, with each write's check and write made one step.
 
 Moto looks whether an object is there, and then writes it, with nothing in between to keep another thread out. S3 itself
-has no such gap. Run it with a port, and with words: `ignore-conditions`, as some servers do;
-`keep-alive`, to answer many requests on one connection, as all others do.
+has no such gap. Run it with a port, and with `ignore-conditions` to do as some servers do. Its web server answers one
+request on each connection, and then closes it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, run_simple
+from werkzeug.serving import run_simple
 
 
 class OneAtATime:
@@ -32,13 +32,6 @@ class OneAtATime:
             return list(self._app(environ, start_response))
 
 
-class KeepAlive(WSGIRequestHandler):
-    """Answers many requests on one connection."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-
 if __name__ == "__main__":
     _, port, *words = sys.argv
     run_simple(
@@ -46,5 +39,4 @@ if __name__ == "__main__":
         int(port),
         OneAtATime(DomainDispatcherApplication(create_backend_app), conditions="ignore-conditions" not in words),
         threaded=True,
-        request_handler=KeepAlive if "keep-alive" in words else None,
     )

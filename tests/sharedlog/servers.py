@@ -138,13 +138,12 @@ def running(server: Server, *, stop: int = signal.SIGTERM) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def s3(*, conditions: bool = True, keep_alive: bool = False) -> Iterator[Place]:
+def s3(*, conditions: bool = True) -> Iterator[Place]:
     if importlib.util.find_spec("moto") is None:
         unavailable("moto")
     port = free_port()
     script = Path(__file__).with_name("s3_server.py")
-    words = {"ignore-conditions": not conditions, "keep-alive": keep_alive}
-    arguments = [sys.executable, str(script), str(port), *(word for word, is_given in words.items() if is_given)]
+    arguments = [sys.executable, str(script), str(port), *([] if conditions else ["ignore-conditions"])]
     with running(Server(arguments=arguments, port=port)):
         with urllib.request.urlopen(
             urllib.request.Request(f"http://127.0.0.1:{port}/bucket", method="PUT"), timeout=20
