@@ -33,6 +33,10 @@ class LogBackend(Protocol):
         Raises: `StateUnusable` for a store that doesn't keep this.
         """
 
+    def warnings(self) -> Sequence[tuple[str, str]]:
+        """What is unwise about how the place is set up, each with a hint. Raises nothing: what may not be read isn't
+        told."""
+
     def incarnation(self) -> str:
         """What differs after the place was restored or made anew; empty where that can't be told."""
 

@@ -80,6 +80,9 @@ class MemoryLog:
         )
         del self.objects.content[key]
 
+    def warnings(self) -> Sequence[tuple[str, str]]:
+        return ()
+
     def incarnation(self) -> str:
         stored = self._get(f"{self.prefix}/incarnation")
         return "" if stored is None else stored.version

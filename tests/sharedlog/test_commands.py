@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -375,7 +377,7 @@ def test_the_doctor_tries_the_store_and_looks_who_holds_the_lease(desk: Desk) ->
     assert desk.run("state", "init").code == 0
     code, checks = doctor("--probe", "--yes")
     assert code == 0, checks
-    names = ("extras", "state", "storage", "lock", "server", "token", "clock")
+    names = ("extras", "state", "lock", "server", "token", "clock", *(["storage"] if tables else []))
     assert [(name, checks[name]["status"]) for name in names] == [(name, "ok") for name in names]
     holder = Holder(host="runner-7", user="ci", pid=1, command="wfdeploy apply")
     with desk.log() as log:
@@ -385,3 +387,26 @@ def test_the_doctor_tries_the_store_and_looks_who_holds_the_lease(desk: Desk) ->
     code, checks = doctor()
     assert (code, checks["lock"]["status"]) == (0, "warning")
     assert checks["lock"]["message"].startswith("held by ci on runner-7 (process 1, wfdeploy apply); renewed ")
+
+
+@pytest.mark.parametrize("desk", ["s3"], indirect=True)
+def test_rules_of_the_bucket_that_would_delete_the_state_are_warned_of(desk: Desk) -> None:
+    boto3 = importlib.import_module("boto3")
+    parameters = dict(parse_qsl(urlsplit(desk.url).query))
+    client = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=parameters["endpoint"],
+        aws_access_key_id="key",
+        aws_secret_access_key=PASSWORD,
+    )
+    below = urlsplit(desk.url).path.lstrip("/")  # other tests have states in the same bucket
+    rule = {"ID": "tidy", "Status": "Enabled", "Filter": {"Prefix": below}, "Expiration": {"Days": 30}}
+    client.put_bucket_lifecycle_configuration(Bucket="bucket", LifecycleConfiguration={"Rules": [rule]})
+    begun = desk.run("state", "init")
+    assert "the lifecycle rule 'tidy' of the bucket deletes objects of the state" in begun.stderr
+    assert "the bucket keeps no versions" in begun.stderr
+    ran = desk.run("doctor", "--output", "json")
+    client.delete_bucket_lifecycle(Bucket="bucket")
+    storage = [check for check in json.loads(ran.stdout)["checks"] if check["name"] == "storage"]
+    assert [check["status"] for check in storage] == ["warning", "warning"]

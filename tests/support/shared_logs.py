@@ -72,6 +72,9 @@ class MemoryBackend:
     def check(self) -> None:
         self._begin("check")
 
+    def warnings(self) -> Sequence[tuple[str, str]]:
+        return ()
+
     def incarnation(self) -> str:
         return self.identity
 

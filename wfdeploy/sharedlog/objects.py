@@ -28,6 +28,8 @@ from wfdeploy.sharedlog.probe import probe, require_decided
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+    from wfdeploy.sharedlog.bucket_setup import BucketSetup
+
 _ENTRY = re.compile(r"entries/\d{8}/(\d{12})")
 _SNAPSHOT = re.compile(r"snapshots/(\d{12})")
 _LEASE, _INCARNATION, _CLOCK = "lease", "incarnation", "scratch/clock"
@@ -49,6 +51,11 @@ class Bucket:
     """Bucket or container."""
 
     container: str
+
+    prefix: str
+
+    read_setup: Callable[[float], BucketSetup]
+    """Finds out how it is set up; given how long one request may take, in seconds."""
 
     connect: Callable[[Mapping[str, Any]], ObjectStore]
     """Makes a store, rooted at the prefix, with these client options."""
@@ -94,6 +101,9 @@ class ObjectLog:
             )
         finally:
             self._delete(key)
+
+    def warnings(self) -> Sequence[tuple[str, str]]:
+        return self.bucket.read_setup(self.request_s).warnings(self.bucket.prefix)
 
     def incarnation(self) -> str:
         stored = self._read(_INCARNATION)

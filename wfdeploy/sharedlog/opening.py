@@ -14,7 +14,7 @@ import importlib
 import importlib.util
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
     from wfdeploy.log_ports import LogBackend
+    from wfdeploy.sharedlog.bucket_setup import BucketSetup
     from wfdeploy.sharedlog.objects import Bucket
 
 
@@ -58,6 +59,9 @@ class _Place:
 
     permissions: str
 
+    setup: str = ""
+    """What reads how a bucket is set up, in `bucket_setup`; empty where no reader of objects may know."""
+
 
 _PLACES = {
     "s3": _Place(
@@ -77,6 +81,7 @@ _PLACES = {
         credentials="boto3 obstore.auth.boto3 Boto3CredentialProvider",
         log_in="set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run: aws sso login",
         permissions="s3:ListBucket on the bucket; s3:GetObject, s3:PutObject and s3:DeleteObject below the prefix",
+        setup="read_s3",
     ),
     "gs": _Place(
         extra="gcs",
@@ -89,6 +94,7 @@ _PLACES = {
         credentials="google.auth obstore.auth.google GoogleCredentialProvider",
         log_in="set GOOGLE_APPLICATION_CREDENTIALS, or run: gcloud auth application-default login",
         permissions="storage.objects.list, get, create, update and delete (Storage Object User)",
+        setup="read_google",
     ),
     "az": _Place(
         extra="azure",
@@ -307,10 +313,20 @@ def _bucket(
         )
         return store
 
+    def read_setup(timeout_s: float) -> BucketSetup:
+        from wfdeploy.sharedlog import bucket_setup
+
+        if not place.setup:
+            return bucket_setup.BucketSetup()
+        read: Callable[..., BucketSetup] = getattr(bucket_setup, place.setup)
+        return read(parts.netloc, config, timeout_s)
+
     return Bucket(
         name=shown,
         noun=place.noun,
         container=parts.netloc,
+        prefix=prefix,
+        read_setup=read_setup,
         connect=connect,
         permissions=place.permissions,
         log_in=place.log_in,

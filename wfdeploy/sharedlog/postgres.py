@@ -111,6 +111,9 @@ class PostgresLog:
         finally:
             self._run("delete", "DELETE FROM {schema}.registers WHERE log = %(log)s AND name = %(name)s", name=name)
 
+    def warnings(self) -> Sequence[tuple[str, str]]:
+        return ()
+
     def incarnation(self) -> str:
         mark = self._read_register(_INCARNATION)
         if mark is None:

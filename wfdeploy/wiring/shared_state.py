@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,6 +177,11 @@ def begin(workspace: Workspace) -> int:
         backend.begin()
         with closing(backend.open(readonly=False)) as store:
             return store.head().serial
+
+
+def setup_warnings(workspace: Workspace) -> Sequence[tuple[str, str]]:
+    """What is unwise about how the place of a shared state is set up, each with a hint. Raises: `UsageError`."""
+    return _shared(workspace).log.backend.warnings()
 
 
 def _require_one_division(opening: Callable[[str], Callable[[], SharedLog]], shard: Shard, name: str) -> None:

@@ -38,6 +38,7 @@ def init(app: App, target: TargetOptions, place: str | None) -> None:
     """Begin a shared state in a bucket or a database.
 
     Checks first that the store keeps what a shared state needs: of several writers that create one object, one wins.
+    Warns of rules of a bucket that would delete objects of the state, where the credentials may read them.
     A place that holds a state, or a part of one, is refused. To begin with the state that you have, use
     `wfdeploy state migrate`.
     """
@@ -51,8 +52,10 @@ def init(app: App, target: TargetOptions, place: str | None) -> None:
     # The embedded server gets its identity when it first runs.
     with surroundings.opened(app, target, online=target.local) as workspace:
         shared_state.begin(workspace)
-        chosen = workspace.target
+        chosen, warnings = workspace.target, shared_state.setup_warnings(workspace)
     output = app.output
+    for message, hint in warnings:
+        output.warn(message, hint)
     output.note(f"A state begins at {chosen.state_name}. The first apply adopts what the server's logs still know.")
     if place is not None:
         output.note(_advice(chosen))

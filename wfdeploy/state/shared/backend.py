@@ -244,7 +244,7 @@ class SharedBackend:
     def try_out(self) -> StorageFacts:
         backend = self.log.backend
         backend.check()
-        return StorageFacts(time_ms=backend.now_ms())
+        return StorageFacts(time_ms=backend.now_ms(), warnings=tuple(backend.warnings()))
 
     @property
     def is_shared(self) -> bool:
