@@ -181,8 +181,9 @@ class RecordReader(Protocol):
     def history(self, within: Iterable[Span] | None = None) -> Sequence[HistoryEntry]:
         """Former records, oldest first; with spans, one span after the other."""
 
-    def past_run_ids(self, workflow_run_ids: Collection[str]) -> Collection[str]:
-        """Those of these workflow run ids that former records have."""
+    def past_runs(self, workflow_run_ids: Collection[str]) -> Collection[tuple[str, int | None]]:
+        """The runs of former records that have one of these workflow run ids: (id, createdAt in Unix ms, where it is
+        known)."""
 
     def tombstones(self) -> Iterator[tuple[str, str, int]]:
         """Generations that are used up and that no record tells: (address, fingerprint, generation), ordered."""

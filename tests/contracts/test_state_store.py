@@ -314,13 +314,13 @@ def test_a_record_settles_its_attempt_and_only_its_own(store: StateStore) -> Non
     assert list(store.attempts()) == [attempt("g/b")]
 
 
-def test_the_ids_of_former_runs_are_known(store: StateStore) -> None:
+def test_former_runs_are_known_by_id_and_time(store: StateStore) -> None:
     first, second = record("g/a"), record("g/a", generation=2)
     for each in (first, second):
         store.commit([PutRecord(each)])
     asked = [first.workflow_run_id, second.workflow_run_id, "wfr_never"]
-    assert list(store.past_run_ids(asked)) == [first.workflow_run_id]
-    assert not store.past_run_ids([])
+    assert list(store.past_runs(asked)) == [(first.workflow_run_id, first.created_at_ms)]
+    assert not store.past_runs([])
 
 
 def test_a_superseded_record_is_history_and_its_generation_is_kept(store: StateStore) -> None:

@@ -202,6 +202,27 @@ def test_a_stale_state_does_not_take_a_later_run_of_the_id_for_the_recorded_one(
     assert set(bench.remote.counts.values()) == {1}
 
 
+def test_a_stale_state_remembers_a_run_whose_id_another_run_had_before(bench: VirtualBench) -> None:
+    """Where the state knows the id as that of a former run, the run that got it later isn't that one."""
+    begin(bench)
+    for own_id in ("one", "two"):
+        declare(bench, a=own_id)
+        bench.apply()
+        bench.pass_time(RUNNING_S)
+    with sqlite3.connect(bench.state_file) as source, sqlite3.connect(bench.root / "copy.db") as target:
+        source.backup(target)
+    declare(bench, a="two", b="one")
+    bench.apply()
+    bench.pass_time(RUNNING_S)
+    lose_state(bench)
+    (bench.root / "copy.db").rename(bench.state_file)
+    for own_ids in ({"a": "two", "c": None}, {"a": "two", "b": "one"}):
+        declare(bench, None, **own_ids)
+        bench.apply()
+        bench.pass_time(RUNNING_S)
+    assert started(bench) == [("a", "one"), ("a", "two"), ("b", "one"), ("c", "")]
+
+
 # --- what earlier builds sent, without the label that identifies it ------------------------------------------------
 
 

@@ -131,7 +131,7 @@ class Planner:
         listed = () if listing is None else listing.runs
         matches = matcher.match(listed, remembered)
         snapshot, dead_letters = (None, None) if listing is None else (listing.snapshot, listing.dead_letters)
-        matches.drop_former(baseline.store.past_run_ids)
+        matches.drop_former(baseline.store.past_runs)
         adoption = with_run_states(matcher.adoption(matches), snapshot)
         self._adopted_unfinished = unfinished(adoption)
         self._adopted_failed = [one.standing for one in adoption.adopted.values() if one.run_state is RunState.FAILED]

@@ -237,16 +237,15 @@ class SqliteStore(StateStore):
             rows = self._within(within, _SELECT_HISTORY, "address", "id")
             return [HistoryEntry(record_from(json.loads(value)), Ended(ended), at) for value, ended, at in rows]
 
-    def past_run_ids(self, workflow_run_ids: Collection[str]) -> Collection[str]:
+    def past_runs(self, workflow_run_ids: Collection[str]) -> Collection[tuple[str, int | None]]:
         if not workflow_run_ids:
             return ()
         with translated(self._name):
-            rows = self._connection.execute(
-                "SELECT DISTINCT json_extract(value, '$.workflow_run_id') FROM history "
-                "WHERE json_extract(value, '$.workflow_run_id') IN (SELECT value FROM json_each(?))",
+            return self._connection.execute(
+                "SELECT DISTINCT json_extract(value, '$.workflow_run_id'), json_extract(value, '$.created_at_ms') "
+                "FROM history WHERE json_extract(value, '$.workflow_run_id') IN (SELECT value FROM json_each(?))",
                 (json.dumps(sorted(workflow_run_ids)),),
-            )
-            return [run_id for (run_id,) in rows]
+            ).fetchall()
 
     def former_addresses(self) -> Iterator[Address]:
         with translated(self._name):

@@ -10,7 +10,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.edits import PutTombstone
 from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.state import Attempt, Record
-from wfdeploy.model.workflow_id import DerivedId, own_id
+from wfdeploy.model.workflow_id import SAME_MS, DerivedId, own_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,20 @@ class Matches:
     unmatched: list[ObservedRun] = field(default_factory=list)  # runs that belong to no known address
     doubled: list[str] = field(default_factory=list)  # ids of ours that several runs have; wfdeploy never causes that
 
-    def drop_former(self, known: Callable[[Collection[str]], Collection[str]]) -> None:
-        """Drop the unmatched runs that an address had before. `known`: those of some ids that the state knows."""
+    def drop_former(self, past_runs: Callable[[Collection[str]], Collection[tuple[str, int | None]]]) -> None:
+        """Drop the unmatched runs that an address had before. `past_runs`: see `RecordReader`."""
         strangers = {run.workflow_run_id for run in self.unmatched if own_id(run.workflow_run_id) is not None}
-        former = set(known(strangers))
+        former: dict[str, list[int | None]] = {}
+        for run_id, created_at_ms in past_runs(strangers):
+            former.setdefault(run_id, []).append(created_at_ms)
+
+        def is_former(run: ObservedRun) -> bool:
+            # An author's id may have been given to another run since, which the state lacks.
+            times = former.get(run.workflow_run_id, ())
+            return any(at_ms is None or abs(run.created_at_ms - at_ms) <= SAME_MS for at_ms in times)
+
         if former:
-            self.unmatched = [run for run in self.unmatched if run.workflow_run_id not in former]
+            self.unmatched = [run for run in self.unmatched if not is_former(run)]
 
 
 @dataclass(frozen=True, slots=True)

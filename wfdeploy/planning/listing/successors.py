@@ -166,7 +166,7 @@ async def find_successors(
 
 def known_run_ids(store: RecordReader, run_ids: Collection[str]) -> Collection[str]:
     """Those of these workflow run ids that recorded and former runs have."""
-    return {key.workflow_run_id for key in store.keys_with_ids(run_ids)} | set(store.past_run_ids(run_ids))
+    return {key.workflow_run_id for key in store.keys_with_ids(run_ids)} | dict(store.past_runs(run_ids)).keys()
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,8 +112,8 @@ class Scene:
     def keys_with_ids(self, workflow_run_ids: Collection[str]) -> Iterator[RecordKey]:
         return (record(run, address).key for address, run in self.records.items())
 
-    def past_run_ids(self, workflow_run_ids: Collection[str]) -> Collection[str]:
-        return [run.workflow_run_id for run in self.past.values()]
+    def past_runs(self, workflow_run_ids: Collection[str]) -> Collection[tuple[str, int | None]]:
+        return [(run.workflow_run_id, run.created_at_ms) for run in self.past.values()]
 
     def history(self) -> Sequence[HistoryEntry]:
         return [HistoryEntry(record(run, address), self.ended, NOW_MS) for address, run in self.past.items()]
