@@ -497,6 +497,23 @@ def moved(name: str, *moves: tuple[str, str], **spec: Any) -> dict[str, Any]:
     return recurring(name=name, moved=[{"from": origin, "to": to} for origin, to in moves], **spec)
 
 
+def test_a_refused_instance_that_was_skipped_stays_skipped_under_another_name(bench: VirtualBench) -> None:
+    bench.remote.durations_s = (900.0,)
+    skipping = {**HOURLY, "concurrency": "skip"}
+    begin(bench, recurring(schedule=skipping))
+    bench.remote.bad = lambda _: True
+    bench.at("2026-11-23T15:00:00Z")
+    assert counts(bench.apply()) == {"rejected": 1}
+    bench.remote.bad = lambda _: False
+    bench.write(moved("n2", ("n", "n2"), schedule=skipping))
+    bench.at("2026-11-23T16:00:00Z")
+    assert counts(bench.apply())["triggered"] == 1
+    with bench.open() as store:
+        assert list(store.attempts()) == []
+    bench.pass_time(1800)
+    assert "triggered" not in counts(bench.apply())
+
+
 @pytest.mark.parametrize("way", ["apply", "targeted", "retrigger", "chain"])
 def test_what_is_decided_moves_with_the_name_of_a_group(bench: VirtualBench, way: str) -> None:
     spec: dict[str, Any] = {"schedule": {**HOURLY, "catchUp": "all"}, "history": {"keep": 2}}

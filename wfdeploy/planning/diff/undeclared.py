@@ -37,7 +37,8 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
     if known is None:
         # Only a refused attempt is left of a run that nobody declares any more.
         if context.removal.is_undeclared(address):
-            return Change(address=address, action=Action.KEEP, reason="", edits=(DropAttempt(address),))
+            edits.append(DropAttempt(address))  # under the name that it has by now
+            return Change(address=address, action=Action.KEEP, reason="", edits=tuple(edits))
         return None
     adopted = context.how_it_goes_on(address) or "the server knows this run, the state did not"
     change = Change(
