@@ -155,6 +155,25 @@ def test_an_instance_is_skipped_while_the_resume_of_one_is_going(bench: VirtualB
     assert len(bench.remote.runs) == 2
 
 
+def test_a_resume_that_never_arrived_skips_no_instance(bench: VirtualBench) -> None:
+    """Somebody may have dealt with the dead letter by now: then nothing would run."""
+    bench.remote.durations_s = (100.0, 90_000.0)
+    bench.remote.failing = lambda number: number == 0
+    bench.write(nightly(schedule={"concurrency": "skip"}, policy={"onFailure": "resume"}))
+    bench.apply()
+    bench.at("2026-11-23T15:00:00Z")
+    bench.apply()
+    bench.pass_time(600)
+    bench.remote.faults = [Fault.LOST_BEFORE]
+    bench.apply(options=ApplyOptions(timeout_s=0.0))
+    bench.at("2026-11-23T16:00:00Z")
+    assert counts(bench.apply()) == {"triggered": 1, "resumed": 1}
+    bench.pass_time(600)
+    bench.at("2026-11-23T17:00:00Z")
+    bench.apply()
+    assert len(bench.remote.runs) == 3
+
+
 def test_an_instance_is_skipped_while_a_resume_that_the_state_never_knew_is_going(bench: VirtualBench) -> None:
     """The restored state is from before the resume; the listing shows both runs."""
     bench.remote.durations_s = (100.0, 90_000.0)

@@ -26,7 +26,7 @@ from wfdeploy.planning.blocking.headcounts import Headcounts
 from wfdeploy.planning.blocking.held_back import HeldBack, note_held_back
 from wfdeploy.planning.blocking.inputs import Inputs
 from wfdeploy.planning.blocking.recurring import Evidence, Recurrence, conclusions, notes, recur
-from wfdeploy.planning.diff.context import DiffContext, PastInstances, Removal, RunStates
+from wfdeploy.planning.diff.context import AttemptFinding, DiffContext, PastInstances, Removal, RunStates
 from wfdeploy.planning.diff.differ import diff
 from wfdeploy.planning.diff.failure_policy import handling_recorded
 from wfdeploy.planning.diff.reasons import explained
@@ -260,6 +260,7 @@ class Planner:
             adopted=adoption.adopted,
             troubled=self._states.troubled,
             live=ChainMap(found, shown, self._states.live),  # an adopted run follows on the recorded one
+            absent={address for address, one in verdicts.items() if one.finding is AttemptFinding.ABSENT},
             wanted=targets.match
             if self.selection.requested in (RequestedAction.RESTART, RequestedAction.RETRIGGER)
             else None,

@@ -148,9 +148,18 @@ class Recurrence:
             # What a word by hand replaced doesn't count, nor what `history.keep` has dropped.
             for other in sorted(newest.values(), key=lambda other: other.at or "")[-table.keep :]:
                 was_sent = other.sent is not None and other.sent.round < round_.number
-                if was_sent and _unix(other.at) < at_s and other.state_at(round_.ended_ms) == "RUN_STARTED":
+                if (
+                    was_sent
+                    and _unix(other.at) < at_s
+                    and other.state_at(round_.ended_ms) == "RUN_STARTED"
+                    and not self._was_tried_again(other, round_)
+                ):
                     return f"{other} was going"
         return None
+
+    def _was_tried_again(self, run: Seen, round_: Round) -> bool:
+        """Whether a run is another try that didn't arrive before this round, so what is due may start beside it."""
+        return run.created_ms >= round_.began_ms and self.observer.newest(run.key, before=run) is not None
 
     def _check_none_missed(self, picture: Picture, table: Timetable, owed_s: float, round_: Round) -> None:
         began_s = self._early_s(round_.planned_ms, round_.ended_ms)

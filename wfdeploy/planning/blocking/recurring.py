@@ -60,6 +60,7 @@ class Evidence:
     adopted: Collection[Address]  # those whose run the listing showed and the state lacks
     troubled: Mapping[Address, Standing]  # the recorded runs that failed, were cancelled or are missing
     live: Mapping[Address, RunState]  # run states in the listing
+    absent: Collection[Address]  # open attempts that were never accepted, as the listing proves
     wanted: Callable[[str], bool] | None  # which recorded instances are wanted for another reason (None: none)
 
 
@@ -256,6 +257,8 @@ class _Evaluation:
             for standing in self.store.standings(unfinished, name)
         ]
         open_ = [address for address, attempt in self.baseline.attempts.items() if attempt.is_open]
+        # A run that is about to be tried again isn't running, whether the try is the plan's own or an earlier apply's.
+        open_ = [each for each in open_ if each not in self.evidence.absent or not self._is_known(each)]
         for address in (*addresses, *self._mine(self.evidence.adopted), *self._mine(open_)):
             state = self.evidence.live.get(address)
             parts = instance_parts(address)
