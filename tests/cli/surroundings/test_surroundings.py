@@ -1,6 +1,7 @@
 """Every command in every kind of surroundings: an error with its exit code, or the same as everywhere.
 
-Whatever happens, the state stays whole, and nothing is started twice.
+Whatever happens, the state stays whole, and nothing is started twice. Of the commands that only look, a third is tried
+in each place, others with another SURROUNDINGS=N; SURROUNDINGS=all tries all of them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if os.name != "posix":
     pytest.skip("these surroundings are POSIX ones", allow_module_level=True)
 
 from wfdeploy.testing.server import WorkflowServer
+
+_SAMPLE = os.environ.get("SURROUNDINGS", "0")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,7 @@ def test_surroundings(
         place.arrange(project.folder)
         request.addfinalizer(lambda: usable_again(project.folder))
     wrong = []
-    for command, arguments in command_lines():
+    for command, arguments in command_lines(None if _SAMPLE == "all" else f"{place.name} {_SAMPLE}"):
         ended = project.run(place, *arguments)
         complaints = ended.complaints
         if ended.code not in set(command.exits):
