@@ -34,7 +34,7 @@ READERS = frozenset(
 """Commands that only read the state. It is saved after all others."""
 
 REPORTED = frozenset({"plan", "apply", "status"})
-"""Commands with a report in Markdown."""
+"""Commands with reports in Markdown and in JSON."""
 
 CHANGES = 2
 """What `plan --detailed-exitcode` exits with when there is something to do."""
@@ -53,6 +53,7 @@ class Prepared:
     command: str
     plan_file: str | None
     report: str | None
+    counts: str | None
 
     def save(self, folder: Path) -> None:
         (folder / "prepared.json").write_text(json.dumps(asdict(self)), encoding="utf-8")
@@ -75,10 +76,10 @@ def prepared(inputs: Mapping[str, str], folder: Path) -> Prepared:
     command = " ".join(words[:2]) if words[0] in ("rollout", "state") else words[0]
     if environment := inputs["INPUT_ENVIRONMENT"]:
         words += ["-e", environment]
-    plan_file = report = None
+    plan_file = report = counts = None
     if command in REPORTED:
-        report = str(folder / "report.md")
-        words += ["--report", f"markdown={report}"]
+        report, counts = str(folder / "report.md"), str(folder / "report.json")
+        words += ["--report", f"markdown={report}", "--report", f"json={counts}"]
     if command == "plan":
         words += ["--detailed-exitcode"]
         if _is_true("save-plan", inputs["INPUT_SAVE_PLAN"]):
@@ -86,7 +87,7 @@ def prepared(inputs: Mapping[str, str], folder: Path) -> Prepared:
             words += ["--out", plan_file]
     _is_true("comment", inputs["INPUT_COMMENT"])
     words += _split("args", inputs["INPUT_ARGS"])
-    return Prepared(words, inputs["INPUT_WORKING_DIRECTORY"], command, plan_file, report)
+    return Prepared(words, inputs["INPUT_WORKING_DIRECTORY"], command, plan_file, report, counts)
 
 
 def state_key(inputs: Mapping[str, str], command: str, arguments: Sequence[str]) -> str | None:
@@ -125,6 +126,15 @@ def _is_true(name: str, text: str) -> bool:
     return text == "true"
 
 
+def counts_of(report: str | None) -> str | None:
+    """The numbers of a report in JSON, as JSON on one line; None where there are none: the command failed before."""
+    try:
+        summary = json.loads(Path(report or "").read_text(encoding="utf-8"))["summary"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return json.dumps(summary, separators=(",", ":"))
+
+
 def run(folder: Path, environ: Mapping[str, str]) -> int:
     """Run the prepared command, set the outputs, and return the step's exit code."""
     job = Prepared.load(folder)
@@ -145,7 +155,7 @@ def run(folder: Path, environ: Mapping[str, str]) -> int:
         child.send_signal(number)
     code = child.wait()
     code = code if code >= 0 else 128 - code
-    outputs: dict[str, str | None] = {"exit-code": str(code)}
+    outputs: dict[str, str | None] = {"exit-code": str(code), "counts": counts_of(job.counts)}
     if job.command == "plan" and code in (0, CHANGES):
         outputs["changed"] = _shown(code == CHANGES)
         outputs["plan-file"] = job.plan_file

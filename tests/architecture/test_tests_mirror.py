@@ -75,6 +75,7 @@ ELSEWHERE = {
     "planning/renames": "tests/proof/test_renames.py",
     "project/document": "tests/unit/project/test_file.py",
     "render/explanation": "tests/unit/cli/commands/test_explain.py",
+    "render/located": "tests/unit/render/test_sarif.py",
     "render/markdown": "tests/unit/render/test_plan_markdown.py",
     "render/requests": "tests/unit/cli/commands/test_render.py",
     "render/vocabulary": "tests/unit/render/test_report.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -106,6 +107,7 @@ def test_a_project_is_planned_applied_and_operated(job: Job) -> None:
     assert planned.outputs["exit-code"] == "2"
     assert planned.outputs["changed"] == "true"
     assert "+ hello/world" in planned.steps["run"].stdout
+    assert json.loads(planned.outputs["counts"])["trigger"] == 2
     assert "hello/world" in Path(planned.outputs["report"]).read_text(encoding="utf-8")
     assert job.runner.cache.names == []  # a plan changes no state
 
@@ -141,7 +143,7 @@ def test_a_plan_is_posted_on_its_pull_request_also_when_it_fails(job: Job) -> No
         assert "hello/world" in github.notes[0].body
         (job.runner.workspace / "manifests" / "hello.yaml").write_text("{", encoding="utf-8")
         failed = job.use(command="plan", environment="production", comment="true")
-        assert (failed.ok, failed.outputs["exit-code"]) == (False, "4")
+        assert (failed.ok, failed.outputs["exit-code"], failed.outputs["counts"]) == (False, "4", "")
         assert len(github.notes) == 1
         assert "hello.yaml" in github.notes[0].body
 
@@ -227,7 +229,7 @@ def test_a_cancelled_job_stops_the_command(tmp_path: Path) -> None:
     )
     program.chmod(0o755)
     (tmp_path / "python").symlink_to(sys.executable)
-    ci_action.Prepared(["wait"], str(tmp_path), "wait", None, None).save(tmp_path)
+    ci_action.Prepared(["wait"], str(tmp_path), "wait", None, None, None).save(tmp_path)
     command: list[str | Path] = [tmp_path / "python", "-I", ROOT / "scripts" / "ci_action.py", "run", tmp_path]
     environ = {**os.environ, "GITHUB_OUTPUT": str(tmp_path / "output")}
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as step:

@@ -19,6 +19,7 @@ import pytest
 from tests.fakes.step_endpoint import StepEndpoint
 from tests.support.command import Checkout, Result
 from tests.support.workbench import group, run
+from wfdeploy.errors import ExitCode
 from wfdeploy.testing import WorkflowServer
 
 
@@ -468,3 +469,15 @@ def test_blocked_runs_fail_a_pipeline(place: Place) -> None:
     assert (applied.code, json.loads(applied.stdout)["failedOn"]) == (7, ["blocked"])
     assert place.here("status", "--offline", "--fail-on", "blocked").code == 7
     assert place.here("wait", "--for", "finished", "--timeout", "0", "--fail-on", "blocked").code == 7
+
+
+def test_what_was_waited_for_and_applied_is_written_as_tests(place: Place, tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    assert place.here("wait", "--timeout", "0", "--report", f"junit={report}").code == ExitCode.PARTIAL
+    text = report.read_text(encoding="utf-8")
+    assert 'tests="3" failures="2"' in text
+    assert '<testcase classname="wfdeploy.wait" name="g/good"/>' in text
+    assert '<failure message="RUN_FAILED">' in text
+    place.declare(good=["run"], more=["run"])
+    assert place.here("apply", "--yes", "--report", f"junit={report}").code == 0
+    assert 'name="g/more"><system-out>triggered</system-out>' in report.read_text(encoding="utf-8")

@@ -158,9 +158,9 @@ def confirm_and_report(
             error.exit_code = stopper.exit_code or error.exit_code
             raise
     confirm.warn(report.warnings)
-    if reports is not None:
-        reports.write(_reports_of(report, chosen, reports))
     failed_on = matching(fail_on, report.fail_states)
+    if reports is not None:
+        reports.write(_reports_of(report, chosen, reports, failed_on))
     text = view.text(
         report,
         output.style,
@@ -172,7 +172,9 @@ def confirm_and_report(
     return worse(output, exit_code_of(report, stopper.exit_code), failed_on)
 
 
-def _reports_of(report: ApplyReport, chosen: Settings, reports: Reports) -> Mapping[ReportFormat, Maker]:
+def _reports_of(
+    report: ApplyReport, chosen: Settings, reports: Reports, failed_on: Sequence[str] | None
+) -> Mapping[ReportFormat, Maker]:
     def markdown(_: int) -> Iterator[str]:
         from wfdeploy.render import apply_markdown
 
@@ -181,7 +183,17 @@ def _reports_of(report: ApplyReport, chosen: Settings, reports: Reports) -> Mapp
             report, project=project.name, environment=project.environment, planned=reports.planned
         )
 
-    return {ReportFormat.MARKDOWN: markdown}
+    def json(_: int) -> Iterator[str]:
+        from wfdeploy.render import report as view
+
+        return view.json_text(report, failed_on=failed_on)
+
+    def junit(_: int) -> Iterator[str]:
+        from wfdeploy.render import junit
+
+        return junit.of_apply(report)
+
+    return {ReportFormat.MARKDOWN: markdown, ReportFormat.JSON: json, ReportFormat.JUNIT: junit}
 
 
 def show_plan(app: App, chosen: Settings, plan: Plan) -> None:

@@ -119,6 +119,17 @@ class Output:
         if (self.verbosity >= 0 or always) and self.log_format is LogFormat.TEXT:
             self._write_error(text)
 
+    def workflow_command(self, command: str) -> None:
+        """Write a command for the runner of the CI job (`::error file=...`), which nothing else can write. Raises:
+        `ValueError` for more than one line, of which the others could be anybody's."""
+        if not command.startswith("::") or command.splitlines() != [command]:
+            raise ValueError("not one command")
+        try:
+            self._stderr.write(f"{command}\n")
+            self._stderr.flush()
+        except (OSError, ValueError):
+            _mute(self._stderr)
+
     def event(self, name: str, fields: Mapping[str, object]) -> None:
         """One line of a JSON log; nothing in a text log."""
         if self.log_format is LogFormat.JSON and self.verbosity >= 0:

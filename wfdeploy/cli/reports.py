@@ -187,7 +187,22 @@ class Reports:
                 planned=self.planned,
             )
 
-        return {ReportFormat.MARKDOWN: markdown}
+        def json(_: int) -> Iterator[str]:
+            from wfdeploy.render import diagnostics
+
+            return diagnostics.failure_json(failure.message, failure.hint, failure.diagnostics)
+
+        def junit(_: int) -> Iterator[str]:
+            from wfdeploy.render import junit
+
+            return junit.of_failure(self._command, failure.message, failure.diagnostics)
+
+        return {
+            ReportFormat.MARKDOWN: markdown,
+            ReportFormat.JSON: json,
+            ReportFormat.JUNIT: junit,
+            **of_diagnostics(failure.diagnostics, failure=failure.message),
+        }
 
     def _summarize(self, make: Maker) -> None:
         """Add to the summary of the job's step; whatever comes of that, the command goes on."""
@@ -207,6 +222,7 @@ class Reports:
 def with_reports(command: str) -> Callable[[Function], Function]:
     """Add --report; pass `reports`."""
     names = ", ".join(format_.value for format_ in AVAILABLE[command])
+    choice = " or ".join(names.rsplit(", ", 1))
 
     def read(_ctx: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> Sequence[ReportFile]:
         return [_report_file(command, value, names) for value in values]
@@ -218,7 +234,7 @@ def with_reports(command: str) -> Callable[[Function], Function]:
         multiple=True,
         callback=read,
         shell_complete=offering("report_files"),
-        help=f"Also write a report to a file, as {names}. May be repeated.",
+        help=f"Also write a report to a file, as {choice}. May be repeated.",
     )
 
     def decorate(function: Function) -> Function:
@@ -231,6 +247,30 @@ def with_reports(command: str) -> Callable[[Function], Function]:
         return added
 
     return decorate
+
+
+def of_diagnostics(diagnostics: Sequence[Diagnostic], *, failure: str | None = None) -> Mapping[ReportFormat, Maker]:
+    """The reports that consist of diagnostics. `failure`: why the command ended without all of them."""
+
+    def gitlab(_: int) -> Iterator[str]:
+        from wfdeploy.render import code_quality
+
+        found = diagnostics
+        if failure is not None and not found:  # a list of nothing would say that nothing is wrong
+            found = [Diagnostic(code="failed", message=failure, place=Place("wfdeploy.yaml"))]
+        return code_quality.text(found, in_repository(Path.cwd()))
+
+    def sarif(_: int) -> Iterator[str]:
+        from wfdeploy.render import sarif
+
+        return sarif.text(diagnostics, in_repository(Path.cwd()), failure=failure)
+
+    from pathlib import Path
+
+    from wfdeploy.model.diagnostic import Diagnostic, Place
+    from wfdeploy.wiring.code_host import in_repository
+
+    return {ReportFormat.GITLAB: gitlab, ReportFormat.SARIF: sarif}
 
 
 def _report_file(command: str, value: str, names: str) -> ReportFile:

@@ -44,6 +44,9 @@ class Waited:
     states: Mapping[RunState, int]
     """How many of them are in which state."""
 
+    runs: Mapping[Address, RunState]
+    """The selected runs that are recorded, by address, each with its state."""
+
     timed_out: bool = False
 
     interrupted: bool = False
@@ -109,7 +112,8 @@ class _Wait:
         gateway: RunGateway | None = None
         try:
             while True:
-                total, open_, standings = self._recorded()
+                chosen, open_, standings = self._recorded()
+                total = len(chosen)
                 moving = [one for one in standings.values() if one.run_state is None or not one.run_state.is_final]
                 states = {address: one.run_state or RunState.STARTED for address, one in standings.items()}
                 if moving:
@@ -123,23 +127,26 @@ class _Wait:
                 fulfilled = good == total and not open_
                 left_s = deadline - clock.monotonic()
                 all_ended = ended == total and not open_
-                waited = Waited(
-                    fulfilled, {state: count for state, count in counted.items() if count}, unknown_outcomes=open_
+                is_over = fulfilled or all_ended
+                if not is_over and left_s > 0:
+                    pause_s = _FIRST_PAUSE_S if ended > ended_before else min(pause_s * 1.5, _LONGEST_PAUSE_S)
+                    ended_before = ended
+                    if await self.patience.pause(min(pause_s, left_s)):
+                        continue
+                return Waited(
+                    fulfilled,
+                    {state: count for state, count in counted.items() if count},
+                    {address: states.get(address, RunState.SUCCESS) for address in sorted(chosen)},
+                    timed_out=not is_over and left_s <= 0,
+                    interrupted=not is_over and left_s > 0,
+                    unknown_outcomes=open_,
                 )
-                if fulfilled or all_ended:
-                    return waited
-                if left_s <= 0:
-                    return replace(waited, timed_out=True)
-                pause_s = _FIRST_PAUSE_S if ended > ended_before else min(pause_s * 1.5, _LONGEST_PAUSE_S)
-                ended_before = ended
-                if not await self.patience.pause(min(pause_s, left_s)):
-                    return replace(waited, interrupted=True)
         finally:
             if gateway is not None:
                 await gateway.aclose()
 
-    def _recorded(self) -> tuple[int, int, dict[Address, Standing]]:
-        """How many selected runs are recorded, how many have an open outcome, and the standings of those not known to
+    def _recorded(self) -> tuple[Collection[Address], int, dict[Address, Standing]]:
+        """The selected runs that are recorded, how many have an open outcome, and the standings of those not known to
         have succeeded."""
         with closing(self.workspace.open_state(readonly=True)) as store:
             if self.labels:
@@ -154,7 +161,7 @@ class _Wait:
             if self.only is not None:
                 chosen.intersection_update(self.only)
             standings = {one.address: one for one in store.standings(NOT_SUCCEEDED) if one.address in chosen}
-        return len(chosen), open_, standings
+        return chosen, open_, standings
 
     async def _live(self, gateway: RunGateway, moving: Collection[Standing]) -> dict[Address, RunState]:
         workspace = self.workspace

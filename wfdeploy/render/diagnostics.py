@@ -64,6 +64,11 @@ def json_text(diagnostics: Sequence[Diagnostic], *, checked: Mapping[str, int] |
     )
 
 
+def failure_json(message: str, hint: str | None, diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
+    """`{"formatVersion":1,"error":…,"hint":…,"diagnostics":[…]}`, of a command that ended before it had a result."""
+    return document({"error": message, "hint": hint}, "diagnostics", map(fields, diagnostics))
+
+
 def fields(diagnostic: Diagnostic) -> dict[str, object]:
     """A diagnostic as JSON fields."""
     return {

@@ -6,6 +6,7 @@ From environment variables alone, so that no file of the checkout chooses where 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfdeploy.errors import UsageError
 from wfdeploy.files.access import read_at_most
+from wfdeploy.files.tracking import work_tree
 from wfdeploy.http.urls import problem_of
 from wfdeploy.model.pull_request import GITHUB_LIMIT, GITLAB_LIMIT
 from wfdeploy.operations.authorship import commit_of
@@ -75,6 +77,19 @@ def reported_commit(environ: Mapping[str, str], root: Path) -> str | None:
     if isinstance(sha, str):
         return sha
     return environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or commit_of(environ, root)
+
+
+def in_repository(cwd: Path) -> Callable[[str], str]:
+    """What makes of a file's name, relative to a folder, its path from the top of git's work tree; one that lies
+    elsewhere keeps its name."""
+    folder = Path(os.path.realpath(cwd))
+    top = work_tree(folder) or folder
+
+    def path_of(name: str) -> str:
+        path = Path(os.path.normpath(folder / name))
+        return path.relative_to(top).as_posix() if path.is_relative_to(top) else name
+
+    return path_of
 
 
 def github_event(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -149,3 +149,13 @@ def test_a_ci_runner_gets_no_commands_from_what_is_printed() -> None:
     assert stdout.getvalue() == '\\u003a:error::from a file name\n{"message": "##\\u005badd-mask]x"}\n'
     assert stderr.getvalue().startswith("\\u003a:stop-commands::x\n")
     assert "##[" not in stderr.getvalue()
+
+
+def test_a_command_for_the_runner_is_one_line_outside_the_fence() -> None:
+    stderr = io.StringIO()
+    output(stderr=stderr).workflow_command("::error file=a.yaml::wrong")
+    assert stderr.getvalue() == "::error file=a.yaml::wrong\n"
+    output(stderr=Broken(errno.EPIPE)).workflow_command("::error::x")
+    for bad in ("error", "::error::a\n::error::b", "::error::a\r"):
+        with pytest.raises(ValueError, match="not one command"):
+            output().workflow_command(bad)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -164,3 +166,45 @@ def test_status_is_not_reported_while_it_is_watched() -> None:
     ran = command_line("status", "--watch", "--report", "markdown=x.md")
     assert ran.code == 64
     assert "--report makes no sense beside it" in ran.stderr
+
+
+BROKEN = MANIFEST.replace("runs:", "lables: {}\n  runs:")
+
+
+def test_problems_are_written_for_each_host(project: Path) -> None:
+    (project / "manifests" / "b.yaml").write_text(BROKEN.replace("name: g", "name: h"), encoding="utf-8")
+    subprocess.run(["git", "-C", str(project.parent), "init", "-q"], check=True)
+    reports = [f"--report={name}={name}.out" for name in ("gitlab", "sarif", "junit")]
+    ran = command_line("validate", *reports)
+    assert ran.code == 4
+    (issue,) = json.loads(read("gitlab.out"))
+    assert issue["location"] == {"path": "project/manifests/b.yaml", "lines": {"begin": 6}}
+    (result,) = json.loads(read("sarif.out"))["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "project/manifests/b.yaml"
+    assert 'tests="2" failures="1"' in read("junit.out")
+    assert ran.stdout == command_line("validate").stdout
+
+
+def test_problems_are_annotated_on_their_lines(project: Path) -> None:
+    assert command_line("validate", "--annotate", "github").stderr.startswith("No problems found")
+    (project / "manifests" / "b.yaml").write_text(BROKEN.replace("lables", "'::error::x'"), encoding="utf-8")
+    ran = command_line("validate", "--annotate", "github")
+    commands = [line for line in ran.stderr.splitlines() if line.startswith("::")]
+    assert commands
+    assert all(line.startswith("::error file=manifests/") for line in commands)
+
+
+def test_a_command_that_fails_says_so_in_each_format(project: Path) -> None:
+    reports = [f"--report={name}={name}.out" for name in ("gitlab", "sarif", "junit")]
+    assert command_line("validate", "--project-file", "missing.yaml", *reports).code == 64
+    assert "missing.yaml" in json.loads(read("gitlab.out"))[0]["description"]
+    assert json.loads(read("sarif.out"))["runs"][0]["invocations"][0]["executionSuccessful"] is False
+    assert "<error" in read("junit.out")
+    (project / "manifests" / "g.yaml").write_text(BROKEN, encoding="utf-8")
+    assert command_line(*PLAN, "--report", "json=plan.json").code == 4
+    assert json.loads(read("plan.json"))["diagnostics"][0]["line"] == 6
+
+
+def test_json_is_that_of_the_output() -> None:
+    ran = command_line(*PLAN, "--output", "json", "--report", "json=plan.json")
+    assert read("plan.json") == ran.stdout

@@ -10,13 +10,17 @@ import click
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command, offering
 from wfdeploy.cli.output import View
+from wfdeploy.cli.report_formats import ReportFormat
+from wfdeploy.cli.reports import of_diagnostics, with_reports
 from wfdeploy.errors import ExitCode, several
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from wfdeploy.cli.output import App
+    from wfdeploy.cli.reports import Reports
     from wfdeploy.manifests.manifests import Checked
+    from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.model.options import TargetOptions
 
 _NOTATIONS = ("text", "mermaid", "dot")
@@ -36,12 +40,20 @@ _NOTATIONS = ("text", "mermaid", "dot")
 )
 @options.paths
 @click.option("--all", "everything", is_flag=True, help="Show every problem, however many are similar.")
+@with_reports("validate")
+@click.option(
+    "--annotate",
+    type=click.Choice(["github"]),
+    help="Also annotate the lines in the pull request whose job this is, up to ten errors and ten warnings.",
+)
 @options.variables
 @options.project
 @options.view
 def validate(
     *,
     app: App,
+    reports: Reports,
+    annotate: str | None,
     target: TargetOptions,
     paths: Sequence[str] | None,
     variables: Mapping[str, str],
@@ -77,6 +89,15 @@ def validate(
             )
         )
     found = checked.diagnostics
+    reports.write(
+        {ReportFormat.JUNIT: lambda _: _junit(found, checked.files), **of_diagnostics(found)},
+    )
+    if annotate is not None:
+        from wfdeploy.render.annotations import commands
+        from wfdeploy.wiring.code_host import in_repository
+
+        for command in commands(found, in_repository(Path.cwd())):
+            output.workflow_command(command)
     errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
     if output.view is View.JSON:
         amounts = {"files": len(checked.files), "groups": len(checked.groups), "runs": checked.runs}
@@ -86,6 +107,12 @@ def validate(
         took = f" Took {time.monotonic() - began:.1f} s."
         output.note(_verdict(errors, len(found) - errors, checked) + took)
     return ExitCode.INVALID if errors else ExitCode.OK
+
+
+def _junit(found: Sequence[Diagnostic], files: Collection[str]) -> Iterator[str]:
+    from wfdeploy.render import junit
+
+    return junit.of_diagnostics(found, files)
 
 
 def _verdict(errors: int, warnings: int, checked: Checked) -> str:

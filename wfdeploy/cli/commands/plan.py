@@ -14,7 +14,7 @@ from wfdeploy.cli.reports import with_reports
 from wfdeploy.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from wfdeploy.cli.output import App, Output
     from wfdeploy.cli.reports import Reports
@@ -131,10 +131,17 @@ def plan(
 
 
 def _report(plan: Plan, reports: Reports) -> None:
-    if reports.has_markdown:
+    def markdown(limit: int) -> Iterator[str]:
         from wfdeploy.render import plan_markdown
 
-        reports.write({ReportFormat.MARKDOWN: lambda limit: plan_markdown.text(plan, limit=limit)})
+        return plan_markdown.text(plan, limit=limit)
+
+    def json(_: int) -> Iterator[str]:
+        from wfdeploy.render import plan_json
+
+        return plan_json.text(plan)
+
+    reports.write({ReportFormat.MARKDOWN: markdown, ReportFormat.JSON: json})
 
 
 def _save(text: str, out: str, output: Output) -> None:

@@ -15,13 +15,15 @@ from wfdeploy.cli.reports import with_reports
 from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from wfdeploy.cli.output import App
     from wfdeploy.cli.reports import Reports
+    from wfdeploy.model.blocking import Condition
     from wfdeploy.model.fail_state import FailState
     from wfdeploy.model.options import TargetOptions
     from wfdeploy.model.status import ShownState
+    from wfdeploy.operations.waiting import Waited
 
 
 @click.command(
@@ -101,22 +103,26 @@ def status(
         rows = operation.status(workspace, globs, labels, states, offline=offline)
         failed_on = view.failed_on(workspace, rows)
         now_ms = workspace.clock.now_ms()
-    if reports.has_markdown:
+    project, versions = chosen.target.project, workspace.state_backend.versions
+
+    def markdown(limit: int) -> Iterator[str]:
         from wfdeploy.render import status_markdown
 
-        project = chosen.target.project
-        reports.write(
-            {
-                ReportFormat.MARKDOWN: lambda limit: status_markdown.text(
-                    rows,
-                    project=project.name,
-                    environment=project.environment,
-                    now_ms=now_ms,
-                    command=view.command,
-                    limit=limit,
-                )
-            }
+        return status_markdown.text(
+            rows,
+            project=project.name,
+            environment=project.environment,
+            now_ms=now_ms,
+            command=view.command,
+            limit=limit,
         )
+
+    def json(_: int) -> Iterator[str]:
+        from wfdeploy.render import status
+
+        return status.json_text(rows, versions, failed_on=failed_on)
+
+    reports.write({ReportFormat.MARKDOWN: markdown, ReportFormat.JSON: json})
     view.show(rows, now_ms, workspace, failed_on)
     return worse(output, ExitCode.OK, failed_on)
 
@@ -149,11 +155,13 @@ def status(
     help="How long to wait.  [default: 3600]",
 )
 @fail_on_
+@with_reports("wait")
 @options.target
 @options.view
 def wait(
     *,
     app: App,
+    reports: Reports,
     target: TargetOptions,
     globs: Sequence[str],
     labels: Sequence[str],
@@ -191,6 +199,7 @@ def wait(
         )
         failed_on = matching(fail_on, also_blocked(workspace, fail_on, ended.fail_states))
         is_local = workspace.target.local
+    reports.write({ReportFormat.JUNIT: lambda _: _waited_junit(ended, Condition(condition))})
     next_step = cut_short = None
     if ended.timed_out or ended.interrupted:
         cut_short = "Interrupted" if ended.interrupted else f"Timed out after {timeout_s:g} s"
@@ -222,6 +231,15 @@ def wait(
     if ended.fulfilled:
         return worse(output, ExitCode.OK, failed_on)
     return stopper.exit_code or ExitCode.PARTIAL
+
+
+def _waited_junit(ended: Waited, condition: Condition) -> Iterator[str]:
+    from wfdeploy.model.blocking import Condition
+    from wfdeploy.model.observed import RunState
+    from wfdeploy.render import junit
+
+    as_wanted = {RunState.SUCCESS} if condition is Condition.SUCCEEDED else {one for one in RunState if one.is_final}
+    return junit.of_wait(ended.runs, unmet=set(RunState) - as_wanted, unknown_outcomes=ended.unknown_outcomes)
 
 
 @click.command(
