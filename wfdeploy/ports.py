@@ -257,8 +257,9 @@ class CodeHost(Protocol):
         """Post a comment, once. None if it isn't known to be there: whoever tries again looks for it first, and needn't
         wait before that."""
 
-    async def replace(self, comment: Comment, body: str) -> bool:
-        """Replace the text of a comment. False if the comment is gone."""
+    async def replace(self, comment: Comment, body: str) -> Comment | None:
+        """Replace the text of a comment, once. None if it isn't known to be done, or if the comment is gone: as for
+        `create`."""
 
     async def delete(self, comment: Comment) -> None:
         """Delete a comment, if it is there."""

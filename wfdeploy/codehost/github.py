@@ -70,9 +70,9 @@ class GitHub:
         answer = await self._exchange.once("POST", path, {"body": body})
         return None if answer is None else _comment(self._there(answer).value)
 
-    async def replace(self, comment: Comment, body: str) -> bool:
-        path = f"{self._repository}/issues/comments/{comment.id}"
-        return (await self._exchange.request("PATCH", path, {"body": body})).status != 404
+    async def replace(self, comment: Comment, body: str) -> Comment | None:
+        answer = await self._exchange.once("PATCH", f"{self._repository}/issues/comments/{comment.id}", {"body": body})
+        return None if answer is None or answer.status == 404 else _comment(answer.value)
 
     async def delete(self, comment: Comment) -> None:
         await self._exchange.request("DELETE", f"{self._repository}/issues/comments/{comment.id}")

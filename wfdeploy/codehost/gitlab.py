@@ -70,9 +70,10 @@ class GitLab:
         answer = await self._exchange.once("POST", f"{self._path}/notes", {"body": _without_commands(body)})
         return None if answer is None else self._comment(self._there(answer).value)
 
-    async def replace(self, comment: Comment, body: str) -> bool:
+    async def replace(self, comment: Comment, body: str) -> Comment | None:
         path = f"{self._path}/notes/{comment.id}"
-        return (await self._exchange.request("PUT", path, {"body": _without_commands(body)})).status != 404
+        answer = await self._exchange.once("PUT", path, {"body": _without_commands(body)})
+        return None if answer is None or answer.status == 404 else self._comment(answer.value)
 
     async def delete(self, comment: Comment) -> None:
         await self._exchange.request("DELETE", f"{self._path}/notes/{comment.id}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TypeAlias
 
 from wfdeploy.errors import RemoteFailure
@@ -12,6 +13,7 @@ from wfdeploy.model.pull_request import Comment, FoundStamp, Posted, PostOutcome
 from wfdeploy.ports import CodeHost
 
 _TRIES = 5
+_MOST_MARKED = 20
 
 Compose: TypeAlias = Callable[[bool], str]
 """Makes the body of a comment; of one that says that it is out of date, if so."""
@@ -23,7 +25,8 @@ def post(host: CodeHost, stamp: FoundStamp, compose: Compose, mark: Callable[[st
     stamp: of the report.
     mark: makes of a comment's text one that says that it is out of date.
 
-    Where two commands posted at once, the next one leaves one comment. Raises: `RemoteFailure`, `CommentRefused`.
+    Other jobs may post at the same time, and no host compares before it replaces. So each change is made right after a
+    look, never repeated without another one, and looked at afterwards. Raises: `RemoteFailure`, `CommentRefused`.
     """
     return asyncio.run(_posted(host, stamp, compose, mark))
 
@@ -31,43 +34,56 @@ def post(host: CodeHost, stamp: FoundStamp, compose: Compose, mark: Callable[[st
 async def _posted(host: CodeHost, stamp: FoundStamp, compose: Compose, mark: Callable[[str], str]) -> Posted:
     async with aclosing(host):
         head = await host.head()
-        posted, own = await _settled(host, stamp, head, compose)
-        marked = [comment for comment in own if _is_outdated(comment, stamp, head)]
-        return Posted(
-            posted.outcome,
-            posted.url,
-            posted.is_stale,
-            [comment for comment in marked if await host.replace(comment, mark(comment.body))],
-        )
+        posted = await _settled(host, stamp, head, compose)
+        return replace(posted, marked=await _marked(host, stamp, head, mark))
 
 
-async def _settled(host: CodeHost, stamp: FoundStamp, head: str, compose: Compose) -> tuple[Posted, Sequence[Comment]]:
-    """Also returns all comments of wfdeploy, as they were before."""
+async def _settled(host: CodeHost, stamp: FoundStamp, head: str, compose: Compose) -> Posted:
     is_stale = stamp.is_behind(head)
     body = compose(is_stale)
-    created = False
+    outcome = PostOutcome.UNCHANGED
+    stored: Comment | None = None  # as the host keeps it
     for _ in range(_TRIES):
-        own = [comment async for comment in host.comments() if FoundStamp.of(comment.body) is not None]
-        mine = [comment for comment in own if _stamp(comment).marker == stamp.marker]
+        mine = [comment for comment in await _own(host) if _stamp(comment).marker == stamp.marker]
         if not mine:
-            made, created = await host.create(body), True
-            if made is not None:
-                return Posted(PostOutcome.CREATED, made.url, is_stale), own
-            continue  # it may be there nevertheless
+            if stored is not None:  # the list is behind
+                return Posted(outcome, stored.url, is_stale)
+            outcome, stored = PostOutcome.CREATED, await host.create(body)
+            continue
         newer = next((comment for comment in mine if is_stale and _stamp(comment).commit == head), None)
         kept = newer or mine[0]
-        outcome = PostOutcome.CREATED if created else PostOutcome.UPDATED
         if newer is not None:
             outcome, is_stale = PostOutcome.SUPERSEDED, False
-        elif _is_same(kept.body, body):
-            outcome = PostOutcome.CREATED if created else PostOutcome.UNCHANGED
-        elif not await host.replace(kept, body):
-            continue  # somebody deleted it
+        elif not any(_is_same(kept.body, wanted) for wanted in (body, stored.body if stored else body)):
+            outcome = outcome if outcome is PostOutcome.CREATED else PostOutcome.UPDATED
+            stored = await host.replace(kept, body)
+            continue
         for duplicate in mine:
             if duplicate is not kept:
                 await host.delete(duplicate)
-        return Posted(outcome, kept.url, is_stale), own
+        return Posted(outcome, kept.url, is_stale)
+    if stored is not None:
+        return Posted(outcome, stored.url, is_stale)
     raise RemoteFailure("the comment could not be posted: it was neither accepted nor found")
+
+
+async def _marked(host: CodeHost, report: FoundStamp, head: str, mark: Callable[[str], str]) -> Sequence[Comment]:
+    """Mark one after the other, each right after a look: their jobs may be posting."""
+    marked: list[Comment] = []
+    tried: set[str] = set()
+    while len(tried) < _MOST_MARKED:
+        outdated = (comment for comment in await _own(host) if _is_outdated(comment, report, head))
+        comment = next((comment for comment in outdated if comment.id not in tried), None)
+        if comment is None:
+            break
+        tried.add(comment.id)
+        if (done := await host.replace(comment, mark(comment.body))) is not None:
+            marked.append(done)
+    return marked
+
+
+async def _own(host: CodeHost) -> Sequence[Comment]:
+    return [comment async for comment in host.comments() if FoundStamp.of(comment.body) is not None]
 
 
 def _is_outdated(comment: Comment, report: FoundStamp, head: str) -> bool:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.fakes.code_hosts import HEAD, STRANGER, TOKEN, CodeHostServer, GitHubServer, GitLabServer, drop, lose, refuse
+from tests.fakes.code_hosts import (
+    HEAD,
+    ME,
+    STRANGER,
+    TOKEN,
+    CodeHostServer,
+    GitHubServer,
+    GitLabServer,
+    Intervention,
+    Note,
+    drop,
+    lose,
+    refuse,
+)
 from tests.fakes.manual_clock import ManualClock
+from tests.fakes.raw_http import RawRequest
 from wfdeploy.codehost.github import GitHub
 from wfdeploy.codehost.gitlab import GitLab
 from wfdeploy.errors import CommentRefused, RemoteFailure
@@ -127,7 +141,7 @@ def test_a_comment_that_was_deleted_meanwhile_is_created_again(server: CodeHostS
         server.notes.remove(note)
         return server.answer(server.requests[-1])
 
-    server.instead("PATCH" if isinstance(server, GitHubServer) else "PUT", delete)
+    server.instead(updating(server), delete)
     assert posted(server, report(text="### Two")).outcome is PostOutcome.CREATED
     assert ["### Two" in note.body for note in server.notes] == [True]
 
@@ -137,6 +151,58 @@ def test_of_two_only_one_remains(server: CodeHostServer) -> None:
     posted(server, report(text="### Two"))
     assert server.notes == [first]
     assert "### Two" in first.body
+
+
+def updating(server: CodeHostServer) -> str:
+    return "PATCH" if isinstance(server, GitHubServer) else "PUT"
+
+
+def then(change: Callable[[], object]) -> Intervention:
+    """Do what was requested; then somebody else is faster than the next look."""
+
+    def intervene(server: CodeHostServer, request: RawRequest) -> bytes | None:
+        answer = server.answer(request)
+        change()
+        return answer
+
+    return intervene
+
+
+def test_what_another_job_overwrites_is_posted_again(server: CodeHostServer) -> None:
+    note = server.add(report(text="### One", commit=OLD))
+    marked = mark_stale(note.body)
+    server.instead(updating(server), then(lambda: setattr(note, "body", marked)))
+    assert posted(server, report(text="### Two")).outcome is PostOutcome.UPDATED
+    assert "### Two" in note.body
+    assert server.methods == [updating(server)] * 2
+
+
+def test_a_job_of_the_latest_commit_wins_also_in_between(server: CodeHostServer) -> None:
+    note = server.add(report(text="### One", commit=OLD))
+    server.instead(updating(server), then(lambda: setattr(note, "body", report(text="### New"))))
+    assert posted(server, report(text="### Two", commit=OLD)).outcome is PostOutcome.SUPERSEDED
+    assert "### New" in note.body
+
+
+def test_of_two_jobs_that_create_at_once_one_comment_remains(server: CodeHostServer) -> None:
+    server.instead("POST", then(lambda: server.notes.insert(0, Note(7, ME, report(text="### Other")))))
+    assert posted(server, report(text="### Two")).outcome is PostOutcome.CREATED
+    assert ["### Two" in note.body for note in server.notes] == [True]
+
+
+def test_a_comment_that_its_own_job_has_updated_is_not_marked(server: CodeHostServer) -> None:
+    staging = server.add(report("staging", commit=OLD))
+    server.instead("POST", then(lambda: setattr(staging, "body", report("staging", text="### New"))))
+    assert posted(server, report()).marked == []
+    assert "### New" in staging.body
+
+
+def test_a_lost_answer_of_an_update_is_looked_up(server: CodeHostServer) -> None:
+    note = server.add(report(text="### One"))
+    server.instead(updating(server), lose)
+    assert posted(server, report(text="### Two")).outcome is PostOutcome.UPDATED
+    assert "### Two" in note.body
+    assert server.methods == [updating(server)]
 
 
 def test_a_report_of_an_earlier_commit_says_so(server: CodeHostServer) -> None:
