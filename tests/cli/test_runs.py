@@ -254,7 +254,7 @@ def test_a_dry_run_says_when_a_limit_refuses_it(place: Place) -> None:
     tried = place.here("retrigger", "g/*", "--dry-run", "--max-triggers", "2")
     assert (tried.code, "Plan: 3 to retrigger." in tried.stdout) == (8, True)
     assert "retrigger would trigger 3 runs, more than --max-triggers 2" in tried.stderr
-    assert "look at it with --dry-run, then raise the number" in tried.stderr
+    assert "look at it with --dry-run; if it is meant, give --max-triggers " in tried.stderr
 
 
 def test_a_refusal_names_the_limit_and_what_lifts_it(place: Place) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,54 +94,92 @@ def needs_consent(plan: Plan, selection: Selection) -> str | None:
     return " and ".join(f"{verb} {several(count)}" for verb, count in parts if count) or None
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """One thing that a plan does, and that its options don't allow."""
+
+    reason: str
+
+    advice: str
+    """What to do before it is allowed."""
+
+    option: str
+    """Allows it."""
+
+    remark: str = ""
+
+
 def require_consent(
     plan: Plan, options: ApplyOptions, later: Later = Later(), requested: RequestedAction | None = None
 ) -> None:
-    """Raises: `Withheld` when the plan, with what is added `later`, goes beyond what the options allow."""
+    """Raises: `Withheld` when the plan, with what is added `later`, goes beyond what the options allow: with everything
+    that does, and the options that allow it."""
+    refusals = list(_refusals(plan, options, later, requested))
+    if not refusals:
+        return
+    advice = ", or ".join(dict.fromkeys(one.advice for one in refusals))
+    allowing = " ".join(dict.fromkeys(one.option for one in refusals))
+    remarks = "".join(f". {one.remark}" for one in refusals if one.remark)
+    raise Withheld(
+        "; and ".join(one.reason for one in refusals),
+        hint=f"{advice}; if {'it is' if len(refusals) == 1 else 'all of it is'} meant, give {allowing}{remarks}",
+    )
+
+
+def _refusals(plan: Plan, options: ApplyOptions, later: Later, requested: RequestedAction | None) -> Iterator[_Refusal]:
     look = "look at it with `wfdeploy plan`" if requested is None else "look at it with --dry-run"
     would = "the plan would" if requested is None else f"{requested.value} would"
     sends = plan.sends + later.triggers
     if options.max_triggers is not None and sends > options.max_triggers:
-        raise Withheld(
-            f"{would} trigger {several(sends)}, more than --max-triggers {options.max_triggers}",
-            hint=f"{look}, then raise the number",
-        )
-    if plan.possibly_triggered and not options.allow_retrigger:
-        count, (run_id, address) = len(plan.possibly_triggered), plan.possibly_triggered[0]
-        which = address if count == 1 else f"{address} and {count - 1:,} more"
-        raise Withheld(
-            f"the plan may trigger {which} again: the server knows runs that did the same, under names that nothing "
-            f"declares any more ({run_id})",
-            hint="a `moved:` entry from the former name keeps a run, `wfdeploy adopt --target ADDRESS` records it as "
-            "triggered; if it is to be triggered, give --allow-retrigger",
-        )
-    if plan.in_doubt and not options.allow_retrigger:
-        raise _doubtful(plan, would)
-    again = plan.summary[Action.RETRIGGER] + plan.declared_again + later.retriggers
-    renamed = len(plan.possibly_renamed)
-    if again + renamed > MANY and not options.allow_retrigger:
-        hint = f"{look}; if it is meant, give --allow-retrigger"
-        if plan.declared_again:
-            hint += f". {plan.declared_again:,} of them were triggered before, and forgotten when nothing declared them"
-        if renamed:
-            origin, to = plan.possibly_renamed[0]
-            hint += f". {renamed} of them look renamed: an entry of `moved:` keeps each ({moved_entry(origin, to)})"
-        raise Withheld(f"{would} trigger {several(again + renamed)} again, more than the limit of {MANY}", hint=hint)
-    if plan.emptied and not options.allow_cancel:
-        raise Withheld(
+        reason = f"{would} trigger {several(sends)}, more than --max-triggers {options.max_triggers}"
+        yield _Refusal(reason, look, f"--max-triggers {sends}")
+    if not options.allow_retrigger:
+        yield from _starts_again(plan, later, look, would)
+    if options.allow_cancel:
+        return
+    if plan.emptied:
+        yield _Refusal(
             f"the plan would cancel {several(sum(plan.emptied.values()))} since {', '.join(plan.emptied)} makes no "
             "runs any more: data may have been lost",
-            hint="look at the data with `wfdeploy validate`; if it is meant, give --allow-cancel",
+            "look at the data with `wfdeploy validate`",
+            "--allow-cancel",
         )
     cancels = plan.summary[Action.CANCEL]
-    if cancels > MANY and not options.allow_cancel:
-        raise Withheld(
-            f"{would} cancel {several(cancels)}, more than the limit of {MANY}",
-            hint=f"{look}; if it is meant, give --allow-cancel",
+    if cancels > MANY:
+        reason = f"{would} cancel {several(cancels)}, more than the limit of {MANY}"
+        yield _Refusal(reason, look, "--allow-cancel")
+
+
+def _starts_again(plan: Plan, later: Later, look: str, would: str) -> Iterator[_Refusal]:
+    if plan.possibly_triggered:
+        count, (run_id, address) = len(plan.possibly_triggered), plan.possibly_triggered[0]
+        which = address if count == 1 else f"{address} and {count - 1:,} more"
+        yield _Refusal(
+            f"the plan may trigger {which} again: the server knows runs that did the same, under names that nothing "
+            f"declares any more ({run_id})",
+            "keep a run with a `moved:` entry from its former name, or record it as triggered with `wfdeploy adopt "
+            "--target ADDRESS`",
+            "--allow-retrigger",
         )
+    if plan.in_doubt:
+        yield _doubtful(plan, would)
+    again = plan.summary[Action.RETRIGGER] + plan.declared_again + later.retriggers
+    renamed = len(plan.possibly_renamed)
+    if again + renamed <= MANY:
+        return
+    remarks = []
+    if plan.declared_again:
+        remarks.append(
+            f"{plan.declared_again:,} of them were triggered before, and forgotten when nothing declared them"
+        )
+    if renamed:
+        entry = moved_entry(*plan.possibly_renamed[0])
+        remarks.append(f"{renamed} of them look renamed: an entry of `moved:` keeps each ({entry})")
+    reason = f"{would} trigger {several(again + renamed)} again, more than the limit of {MANY}"
+    yield _Refusal(reason, look, "--allow-retrigger", ". ".join(remarks))
 
 
-def _doubtful(plan: Plan, would: str) -> Withheld:
+def _doubtful(plan: Plan, would: str) -> _Refusal:
     """What stops the start of runs that may go on already."""
     count, (address, why) = len(plan.in_doubt), plan.in_doubt[0]
     which = address if count == 1 else f"{address} and {count - 1:,} more"
@@ -151,7 +189,8 @@ def _doubtful(plan: Plan, would: str) -> Withheld:
         if not one.is_past and (one.is_certain or len(one.runs) == 1)
     }
     adopt = f"wfdeploy adopt --target {shell_pattern(address)} --run-id {known.get(address, 'ID')}"
-    return Withheld(
+    return _Refusal(
         f"{would} start {which} again, which may be once too often: {why}",
-        hint=f"look in the console whether it goes on; if so, `{adopt}` records that; if not, give --allow-retrigger",
+        f"look in the console whether it goes on, and record that with `{adopt}`",
+        "--allow-retrigger",
     )

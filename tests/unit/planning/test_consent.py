@@ -51,6 +51,19 @@ def test_up_to_its_limit_a_plan_needs_none() -> None:
     require_consent(counting(retrigger=MANY - 1), ApplyOptions(), Later(triggers=1, retriggers=1))
 
 
+def test_everything_that_is_not_allowed_is_told_at_once() -> None:
+    plan = replace(counting(trigger=5, retrigger=MANY + 1, cancel=MANY + 1), emptied={"g/r": 1})
+    with pytest.raises(Withheld) as caught:
+        require_consent(plan, ApplyOptions(max_triggers=3))
+    parts = caught.value.message.split("; and ")
+    words = ("trigger 106 runs", "trigger 101 runs again", "cancel 1 run since g/r", "cancel 101 runs")
+    assert all(word in part for word, part in zip(words, parts, strict=True))
+    assert caught.value.hint == (
+        "look at it with `wfdeploy plan`, or look at the data with `wfdeploy validate`; "
+        "if all of it is meant, give --max-triggers 106 --allow-retrigger --allow-cancel"
+    )
+
+
 def test_what_is_released_later_counts_as_triggered() -> None:
     options = ApplyOptions(max_triggers=3)
     require_consent(counting(trigger=2), options, Later(triggers=1))
