@@ -145,6 +145,9 @@ class JsonList:
             if more[1] == "]":
                 _end(text, position)
                 return
+            if text.startswith("]", position):
+                where = line + text.count("\n", counted, more.start(1))
+                raise FileProblem("not-json", "not JSON: a ',' stands after the last row", "remove it", where)
 
     def parse(self, record: Any) -> object:
         return record
