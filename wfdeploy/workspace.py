@@ -46,6 +46,9 @@ class Workspace:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Variables that the surroundings supply."""
 
+    embeds_server: bool = False
+    """Whether the local server runs in this process, and ends with it."""
+
     stdin: Callable[[], bytes] | None = None
 
     cwd: Path | None = None

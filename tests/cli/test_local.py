@@ -234,7 +234,7 @@ spec:
     assert "Runs: 2 running" in ran.stdout
     assert (
         "Unsettled: stopped watching after 0 s (--wait-timeout): 1 of 1 still running, and 1 begin later. They pause "
-        "when this command ends, unless `wfdeploy dev` runs; the next --local command continues them." in ran.stdout
+        "when this command ends; the next --local command, or `wfdeploy dev`, continues them." in ran.stdout
     )
     waited = command_line("wait", "slow/a", "--local", "--timeout", "0")
     assert waited.code == 7

@@ -240,16 +240,18 @@ async def follow(
     later = f", and {len(states) - len(followed):,} begin later" if len(states) > len(followed) else ""
     return replace(
         report,
-        unsettled=f"{why}: {left:,} of {len(followed):,} still running{later}. {left_running(local=True)}",
+        unsettled=f"{why}: {left:,} of {len(followed):,} still running{later}. {left_running(workspace)}",
         hint=report.hint or "`wfdeploy wait --local` goes on watching; --wait-timeout says how long an apply watches",
     )
 
 
-def left_running(*, local: bool) -> str:
-    """What becomes of runs that nobody watches any more. `local`: on the embedded server."""
-    if not local:
+def left_running(workspace: Workspace) -> str:
+    """What becomes of runs that nobody watches any more."""
+    if not workspace.target.local:
         return "They go on."
-    return "They pause when this command ends, unless `wfdeploy dev` runs; the next --local command continues them."
+    if workspace.embeds_server:
+        return "They pause when this command ends; the next --local command, or `wfdeploy dev`, continues them."
+    return "They go on as long as the local server runs."
 
 
 def begin_later(workspace: Workspace, plan: Plan, longest_s: float) -> frozenset[str]:

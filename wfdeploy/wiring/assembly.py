@@ -124,7 +124,14 @@ def workspace(
             if server.demo_url is not None:
                 defaults = {**defaults, "app_url": server.demo_url}
             target = replace(target, token=server.token)
-            yield assemble(target, server.url, f"local:{server.server_id}", log_lag_s=0.0, defaults=defaults)
+            yield assemble(
+                target,
+                server.url,
+                f"local:{server.server_id}",
+                log_lag_s=0.0,
+                defaults=defaults,
+                embeds_server=server.demo_url is not None,
+            )
     finally:
         for backend in opened:
             backend.close()

@@ -198,14 +198,14 @@ def wait(
             stop=stopper.flag,
         )
         failed_on = matching(fail_on, also_blocked(workspace, fail_on, ended.fail_states))
-        is_local = workspace.target.local
+        left_running = operation.left_running(workspace)
     reports.write({ReportFormat.JUNIT: lambda _: _waited_junit(ended, Condition(condition))})
     next_step = cut_short = None
     if ended.timed_out or ended.interrupted:
         cut_short = "Interrupted" if ended.interrupted else f"Timed out after {timeout_s:g} s"
         again = " ".join(map(shell_word, ("wfdeploy", *app.arguments)))
         longer = "" if ended.interrupted else ", or longer with --timeout"
-        next_step = f"{operation.left_running(local=is_local)} To wait again{longer}: {again}"
+        next_step = f"{left_running} To wait again{longer}: {again}"
     elif ended.states.get(RunState.FAILED):
         logs = surroundings.command_line("logs", target, tuple(globs))
         labelled = "".join(f" --label {shell_word(label)}" for label in labels)
