@@ -97,6 +97,7 @@ class ManifestReader:
         self._problems: list[Diagnostic] = []
         self._whole = not presuming  # nothing had to be left out of a document
         self._context = self._settings_digest()
+        self._named: set[str] = set()  # files that manifests name, below the project
         self._digests: dict[int, str] = {}  # of the files' content, by position
         self._in_pieces: set[int] = set()  # files that were read in pieces, by position
         self._position = 0  # of the file that is read
@@ -116,6 +117,7 @@ class ManifestReader:
             self._take_in(position, entry)
         if "_parser" in self.__dict__:
             self._parser.end()
+        self.passed = self._unused(self.passed)
         self._check_own_ids()
         self._check_moves()
         self._check_order()
@@ -164,6 +166,17 @@ class ManifestReader:
         have = {os.path.realpath(project_file), *(entry.real for entry in found)}
         self.left_out = [entry.path for entry in own if entry.path is not None and entry.real not in have]
         return not problems and not self.left_out and all(entry.path is not None for entry in own)
+
+    def _unused(self, passed: Sequence[sources.PassedOver]) -> list[sources.PassedOver]:
+        """Without what is no manifest, but named by one: a data file beside it."""
+        if not passed:
+            return []
+        named = {os.path.normpath(self._project.root / name) for name in self._named}
+        return [
+            one
+            for one in passed
+            if one.why != sources.OTHER_ENDING or os.path.normpath(self._cwd / one.display) not in named
+        ]
 
     def _take_in(self, position: int, entry: sources.Found) -> None:
         """Read one file, unless it is known."""
@@ -238,6 +251,7 @@ class ManifestReader:
         with self.catalogue.new_entry(position, source.name) as writer:
             found = parser.parse_file(source, position, writer, self.requests.remember)
             self.diagnostics += found
+            self._named.update(writer.reads)
             if not any(diagnostic.is_error for diagnostic in found):
                 writer.key = None if parser.hides_own_ids else key
                 writer.notes = to_notes(found, parser.moves[before:])
@@ -309,6 +323,7 @@ class ManifestReader:
     def _take(self, known: CacheEntry, position: int, entry: sources.Found) -> None:
         name = self._names[position]
         self.catalogue.take(known, position, name)
+        self._named.update(known.reads)
         if any(chunk.piece for group in known.groups for chunk in group.chunks):
             self._in_pieces.add(position)
         self.diagnostics += warnings_of(known.notes)

@@ -125,6 +125,18 @@ def test_with_v_it_is_told_once_what_was_passed_over(tmp_path: Path, monkeypatch
         "passed over (hidden): manifests/.hello.yaml.swp",
         "passed over (no *.yaml or *.yml): manifests/rows.csv",
     ]
+    manifest = """apiVersion: wfdeploy/v1
+kind: RunGroup
+metadata: {name: rows}
+spec:
+  destination: https://example.com/x
+  runs: [{name: row, forEach: {file: rows.csv}, key: "${{ row.id }}"}]
+"""
+    (tmp_path / "manifests/rows.yaml").write_text(manifest, encoding="utf-8")
+    for command in ("validate", "plan", "plan"):  # the second one takes it from the cache
+        said = command_line(command, "-v", *(["--local", "--offline"] if command == "plan" else [])).stderr
+        assert "passed over (hidden): manifests/.hello.yaml.swp" in said
+        assert "rows.csv" not in said
 
 
 def test_success_says_how_much_was_checked() -> None:
