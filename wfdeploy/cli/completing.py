@@ -34,7 +34,16 @@ _HIGHEST = "\U0010ffff"
 _PART = "part"
 """The type of an item that more has to follow, so that no blank is put behind it."""
 
-_UNREADABLE = (WfdeployError, StrangeFileError, sqlite3.Error, OSError, ValueError, TypeError, RecursionError)
+_UNREADABLE = (
+    WfdeployError,
+    StrangeFileError,
+    sqlite3.Error,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    RecursionError,
+)
 
 Item = CompletionItem[str]
 
@@ -71,6 +80,24 @@ def globs(ctx: click.Context, incomplete: str) -> list[Item]:
 def groups(ctx: click.Context, incomplete: str) -> list[Item]:
     """The names of groups, recorded or declared."""
     return [Item(name.removesuffix("/")) for name, _ in _offer(ctx, incomplete, _groups)]
+
+
+def rollouts(ctx: click.Context, incomplete: str) -> list[Item]:
+    """The groups whose rollouts are under way; for their approval, those that wait for one."""
+    from wfdeploy.model.blocking import StepGate
+    from wfdeploy.state.glimpse import Glimpse
+
+    until = time.monotonic() + _SECONDS
+    for _, state in _places(ctx):
+        with suppress(*_UNREADABLE), closing(Glimpse(state, until=until)) as glimpse:
+            found = [
+                name
+                for name, progress in glimpse.rollouts().items()
+                if ctx.info_name != "approve"
+                or (progress.gate is StepGate.APPROVED and progress.approved <= progress.step)
+            ]
+            return [Item(name) for name in found if name.startswith(incomplete)][:MOST]
+    return []
 
 
 def labels(ctx: click.Context, incomplete: str) -> list[Item]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wfdeploy.files.databases import glance
+from wfdeploy.state.schedules_and_rollouts import rollouts
+
+if TYPE_CHECKING:
+    from wfdeploy.model.blocking import RolloutProgress
 
 _TABLES = {"records", "details", "request_ends"}
 _READ = 100
@@ -47,6 +52,10 @@ class Glimpse:
             except (ValueError, KeyError, TypeError, RecursionError):
                 continue
             yield from (label for label in labels if isinstance(label, str))
+
+    def rollouts(self) -> Mapping[str, RolloutProgress]:
+        """Rollouts under way, by group."""
+        return rollouts(self._connection)
 
     def close(self) -> None:
         """Close the file."""

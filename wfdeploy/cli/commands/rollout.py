@@ -93,7 +93,7 @@ def _steering(verb: str, done: str, help_: str) -> click.Command:
         exits=(ExitCode.STATE,),
         examples=f"wfdeploy rollout {verb} migrate -e production",
     )
-    @click.argument("group", metavar="GROUP", shell_complete=offering("groups"))
+    @click.argument("group", metavar="GROUP", shell_complete=offering("rollouts"))
     @options.target
     @options.view
     def command(app: App, target: TargetOptions, group: str) -> None:

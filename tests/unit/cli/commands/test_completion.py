@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,25 @@ def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.chdir(tmp_path)
     project(tmp_path)
     return tmp_path
+
+
+def test_rollouts_are_completed_by_what_may_be_decided(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert complete("wfdeploy rollout approve -e prod ", monkeypatch) == []
+    (state,) = shop.glob(".wfdeploy/state/*prod*.db")
+    with closing(sqlite3.connect(state)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO rollouts (name, step, mode, approved, started_at_ms, tolerated, steps) "
+            "VALUES (?, 0, 'running', ?, 0, 0, ?)",
+            [
+                ("waits", 0, "10% approved"),
+                ("approved", 1, "10% approved"),
+                ("runs", 0, "10% succeeded"),
+                ("through", 0, ""),
+            ],
+        )
+    assert complete("wfdeploy rollout approve -e prod ", monkeypatch) == ["waits"]
+    assert complete("wfdeploy rollout pause -e prod ", monkeypatch) == ["approved", "runs", "through", "waits"]
+    assert complete("wfdeploy rollout pause -e prod r", monkeypatch) == ["runs"]
 
 
 def test_addresses_are_completed_groups_first(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
