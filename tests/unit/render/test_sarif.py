@@ -1,75 +1,41 @@
-"""SARIF: what its specification and GitHub require, and nothing that a text of others could change."""
+"""SARIF, held against its published schema and what GitHub requires besides."""
 
 from __future__ import annotations
 
 import json
+import re
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft4Validator
 
 from tests.unit.render.samples import DIAGNOSTICS
 from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 from wfdeploy.render import sarif
 
-MESSAGE = {
-    "type": "object",
-    "required": ["text"],
-    "additionalProperties": False,
-    "properties": {"text": {"minLength": 1}},
-}
-COUNTED = {"type": "integer", "minimum": 1}
-LOCATION = {
-    "type": "object",
-    "required": ["physicalLocation"],
-    "properties": {
-        "physicalLocation": {
-            "required": ["artifactLocation", "region"],
-            "properties": {
-                "artifactLocation": {"required": ["uri"], "properties": {"uri": {"pattern": "^[!-~]+$"}}},
-                "region": {"properties": {"startLine": COUNTED, "startColumn": COUNTED}},
-            },
-        },
-    },
-}
-FACTS = {
-    "type": "object",
-    "required": ["$schema", "version", "runs"],
-    "properties": {
-        "version": {"const": "2.1.0"},
-        "runs": {
-            "minItems": 1,
-            "items": {
-                "required": ["tool", "results"],
-                "properties": {
-                    "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
-                    "results": {
-                        "type": "array",
-                        "items": {
-                            "required": ["message", "ruleId", "locations", "partialFingerprints"],
-                            "properties": {
-                                "message": MESSAGE,
-                                "level": {"enum": ["none", "note", "warning", "error"]},
-                                "locations": {"items": LOCATION},
-                                "partialFingerprints": {"additionalProperties": {"type": "string"}},
-                            },
-                        },
-                    },
-                },
-            },
-        },
-    },
-}
-"""From the specification, sections 3.13 to 3.30, and from what GitHub requires of a file."""
+VENDOR = Path(__file__).resolve().parents[2] / "vendor" / "sarif-spec" / "sarif-schema-2.1.0.json"
+
+
+@cache
+def schema() -> Draft4Validator:
+    return Draft4Validator(json.loads(VENDOR.read_text(encoding="utf-8")))
 
 
 def log(found: list[Diagnostic], **how: Any) -> dict[str, Any]:
+    """The run of a log that its schema and GitHub accept."""
     value = json.loads("".join(sarif.text(found, lambda name: f"deploy/{name}", **how)))
-    Draft202012Validator(FACTS).validate(value)
+    schema().validate(value)
     run: dict[str, Any] = value["runs"][0]
-    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
-    assert len(set(rules)) == len(rules)
-    assert all(rules[result["ruleIndex"]] == result["ruleId"] for result in run["results"])
+    rules = {rule["id"]: rule for rule in run["tool"]["driver"]["rules"]}
+    assert len(rules) == len(run["tool"]["driver"]["rules"])
+    assert all(
+        rule[text]["text"] for rule in rules.values() for text in ("shortDescription", "fullDescription", "help")
+    )
+    for result in run["results"]:
+        assert list(rules)[result["ruleIndex"]] == result["ruleId"]
+        assert re.fullmatch("[!-~]+", result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"])
     return run
 
 
