@@ -11,7 +11,7 @@ import asyncio
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wfdeploy.errors import ExitCode, Interrupted, StateMoved, Withheld
 from wfdeploy.manifests.manifests import Manifests
@@ -22,14 +22,10 @@ from wfdeploy.model.plan import Action, Plan, Refresh, RequestedAction
 from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.outgoing import gather_secrets, in_order_of_manifests, resume_requests, trigger_requests
 from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, ended, follow_through, round_after
-from wfdeploy.operations.waiting import begin_later, follow
 from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.blocking.approvals import awaiting_approval
 from wfdeploy.planning.blocking.held_back import HeldBack
 from wfdeploy.planning.consent import Later, released_later, require_consent, require_no_state_needed
-from wfdeploy.planning.inquiry import Inquiry
-from wfdeploy.planning.listing.discovery import Discovery, Lock
-from wfdeploy.planning.listing.run_listing import RunListing
 from wfdeploy.planning.listing.run_states import since
 from wfdeploy.planning.plan_result import PlanResult
 from wfdeploy.planning.planner import Planner
@@ -42,6 +38,10 @@ from wfdeploy.sending.sender import Limits
 from wfdeploy.sending.server_time import ServerTime
 from wfdeploy.sending.session import Outcomes, Session
 from wfdeploy.workspace import Workspace
+
+if TYPE_CHECKING:
+    from wfdeploy.planning.listing.discovery import Discovery
+    from wfdeploy.planning.listing.run_listing import RunListing
 
 _MOST_REPORTED = 20
 """Of so many runs the reason is given why the requested action isn't done."""
@@ -109,6 +109,8 @@ class _Apply:
         if options.wait:
             return await follow_through(workspace, first, self._next_round, self.patience, options.longest_wait_s)
         if workspace.target.local and self.gateway is not None and not self.stop.requested:
+            from wfdeploy.operations.waiting import follow
+
             return await follow(
                 first.report,
                 workspace,
@@ -141,7 +143,7 @@ class _Apply:
         """Under the lock: plan, carry out, and see how things stand then."""
         workspace = self.workspace
         with workspace.lock(lock_timeout_s), ExitStack() as closing:
-            lock = Lock(self.time.now() + workspace.state_backend.stray_s, self.patience)
+            locked_at = self.time.now() + workspace.state_backend.stray_s
             is_new = not workspace.has_state
             store = workspace.open_state()
             closing.callback(store.close)
@@ -152,7 +154,7 @@ class _Apply:
                 return ended(before, ANOTHER_COMMAND)
             planner = Planner(workspace, self.manifests, store, self.selection, held_back=self.held_back)
             closing.callback(planner.baseline.close)
-            planned = await self._plan(planner, lock, is_new=is_new)
+            planned = await self._plan(planner, locked_at, is_new=is_new)
             plan = planned.result.plan
             report = replace(await self._carry_out(planner, planned), warnings=plan.warnings, idle=plan.idle)
             report = replace(report, approvals=tuple(awaiting_approval(planner.baseline.store, plan.changes)))
@@ -160,18 +162,21 @@ class _Apply:
                 return Round(report=report, running=frozenset())
             return self._round_after(report, planned.result, planner.baseline.store)
 
-    async def _plan(self, planner: Planner, lock: Lock, *, is_new: bool) -> _Planned:
-        """Plan with what is known; ask the server what the plan depends on beside that."""
+    async def _plan(self, planner: Planner, locked_at: float, *, is_new: bool) -> _Planned:
+        """Plan with what is known; ask the server what the plan depends on beside that. `locked_at`: of `Lock`."""
         workspace = self.workspace
         is_whole_story = is_new or workspace.state_backend.is_latest(planner.baseline.store)
         result = planner.plan()
         questions = planner.questions(result)
         if not (questions or result.conclusions or result.plan.summary[Action.CANCEL]):
             return _Planned(result, is_whole_story)
+        from wfdeploy.planning.inquiry import Inquiry
+        from wfdeploy.planning.listing.discovery import Discovery, Lock
+
         if self.gateway is None:
             self.gateway = workspace.gateway()
             self.resources.push_async_callback(self.gateway.aclose)
-        discovery = Discovery(workspace, self.gateway, self.time, lock)
+        discovery = Discovery(workspace, self.gateway, self.time, Lock(locked_at, self.patience))
         inquiry = Inquiry(planner, discovery, is_new=is_new)
         result, listing = await inquiry.run(result, questions)
         # A suspect state becomes the whole story by a listing that began late enough, and by nothing else.
@@ -196,7 +201,10 @@ class _Apply:
         if (plan.has_changes or later.cancels) and not workspace.state_backend.ask(lambda: self.confirm(shown)):
             raise Withheld("declined: nothing was sent")
         self._check_stop()
-        self.scheduled = begin_later(workspace, plan, options.longest_wait_s)
+        if workspace.target.local:
+            from wfdeploy.operations.waiting import begin_later
+
+            self.scheduled = begin_later(plan, options.longest_wait_s, now_ms=workspace.clock.now_ms())
         if not workspace.has_state:
             baseline.begin_state()
         since_ms = None if listing is None else listing.watermark_ms

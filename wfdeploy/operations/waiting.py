@@ -254,11 +254,9 @@ def left_running(workspace: Workspace) -> str:
     return "They go on as long as the local server runs."
 
 
-def begin_later(workspace: Workspace, plan: Plan, longest_s: float) -> frozenset[str]:
-    """The runs of a plan that begin too late to be followed; none unless runs are followed at all."""
-    if not workspace.target.local:
-        return frozenset()
-    until_s = workspace.clock.now_ms() / 1000 + longest_s
+def begin_later(plan: Plan, longest_s: float, *, now_ms: int) -> frozenset[str]:
+    """The runs of a plan that begin too late to be followed."""
+    until_s = now_ms / 1000 + longest_s
     return frozenset(
         change.workflow_run_id
         for change in plan.changes
