@@ -253,24 +253,28 @@ def of_diagnostics(diagnostics: Sequence[Diagnostic], *, failure: str | None = N
     """The reports that consist of diagnostics. `failure`: why the command ended without all of them."""
 
     def gitlab(_: int) -> Iterator[str]:
+        from wfdeploy.model.diagnostic import Diagnostic, Place
         from wfdeploy.render import code_quality
 
         found = diagnostics
         if failure is not None and not found:  # a list of nothing would say that nothing is wrong
             found = [Diagnostic(code="failed", message=failure, place=Place("wfdeploy.yaml"))]
-        return code_quality.text(found, in_repository(Path.cwd()))
+        return code_quality.text(found, _paths())
 
     def sarif(_: int) -> Iterator[str]:
         from wfdeploy.render import sarif
 
-        return sarif.text(diagnostics, in_repository(Path.cwd()), failure=failure)
-
-    from pathlib import Path
-
-    from wfdeploy.model.diagnostic import Diagnostic, Place
-    from wfdeploy.wiring.code_host import in_repository
+        return sarif.text(diagnostics, _paths(), failure=failure)
 
     return {ReportFormat.GITLAB: gitlab, ReportFormat.SARIF: sarif}
+
+
+def _paths() -> Callable[[str], str]:
+    from pathlib import Path
+
+    from wfdeploy.wiring.code_host import in_repository
+
+    return in_repository(Path.cwd())
 
 
 def _report_file(command: str, value: str, names: str) -> ReportFile:

@@ -33,17 +33,18 @@ def post(host: CodeHost, stamp: FoundStamp, compose: Compose, mark: Callable[[st
 
 async def _posted(host: CodeHost, stamp: FoundStamp, compose: Compose, mark: Callable[[str], str]) -> Posted:
     async with aclosing(host):
-        head = await host.head()
-        posted = await _settled(host, stamp, head, compose)
-        return replace(posted, marked=await _marked(host, stamp, head, mark))
+        posted = await _settled(host, stamp, compose)
+        return replace(posted, marked=await _marked(host, stamp, mark))
 
 
-async def _settled(host: CodeHost, stamp: FoundStamp, head: str, compose: Compose) -> Posted:
-    is_stale = stamp.is_behind(head)
-    body = compose(is_stale)
+async def _settled(host: CodeHost, stamp: FoundStamp, compose: Compose) -> Posted:
     outcome = PostOutcome.UNCHANGED
     stored: Comment | None = None  # as the host keeps it
+    is_stale = False
     for _ in range(_TRIES):
+        head = await host.head()  # each time: a rate limit may have taken minutes
+        is_stale = stamp.is_behind(head)
+        body = compose(is_stale)
         mine = [comment for comment in await _own(host) if _stamp(comment).marker == stamp.marker]
         if not mine:
             if stored is not None:  # the list is behind
@@ -67,11 +68,12 @@ async def _settled(host: CodeHost, stamp: FoundStamp, head: str, compose: Compos
     raise RemoteFailure("the comment could not be posted: it was neither accepted nor found")
 
 
-async def _marked(host: CodeHost, report: FoundStamp, head: str, mark: Callable[[str], str]) -> Sequence[Comment]:
+async def _marked(host: CodeHost, report: FoundStamp, mark: Callable[[str], str]) -> Sequence[Comment]:
     """Mark one after the other, each right after a look: their jobs may be posting."""
     marked: list[Comment] = []
     tried: set[str] = set()
     while len(tried) < _MOST_MARKED:
+        head = await host.head()
         outdated = (comment for comment in await _own(host) if _is_outdated(comment, report, head))
         comment = next((comment for comment in outdated if comment.id not in tried), None)
         if comment is None:

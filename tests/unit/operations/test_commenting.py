@@ -184,6 +184,17 @@ def test_a_job_of_the_latest_commit_wins_also_in_between(server: CodeHostServer)
     assert "### New" in note.body
 
 
+def test_what_is_pushed_during_a_wait_is_noticed(server: CodeHostServer) -> None:
+    def push(server: CodeHostServer, request: RawRequest) -> bytes | None:
+        server.head = "c" * 40
+        server.add(report(text="### New", commit=server.head))
+        return refuse(429)(server, request)  # type: ignore[return-value]
+
+    server.instead("POST", push)
+    assert posted(server, report()).outcome is PostOutcome.SUPERSEDED
+    assert ["### New" in note.body for note in server.notes] == [True]
+
+
 def test_of_two_jobs_that_create_at_once_one_comment_remains(server: CodeHostServer) -> None:
     server.instead("POST", then(lambda: server.notes.insert(0, Note(7, ME, report(text="### Other")))))
     assert posted(server, report(text="### Two")).outcome is PostOutcome.CREATED

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from wfdeploy.errors import UsageError
-from wfdeploy.wiring.code_host import pull_request_job, reported_commit
+from wfdeploy.wiring.code_host import in_repository, pull_request_job, reported_commit
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
@@ -101,3 +101,14 @@ def test_what_is_missing_or_wrong_is_an_error(environ: dict[str, str], message: 
 
 def test_the_token_is_not_shown() -> None:
     assert "s3cret" not in repr(pull_request_job({**GITLAB, "GITLAB_TOKEN": "s3cret"}))
+
+
+def test_paths_are_those_of_the_repository(tmp_path: Path) -> None:
+    (tmp_path / "top" / ".git").mkdir(parents=True)
+    (tmp_path / "top" / "deploy").mkdir()
+    path_of = in_repository(tmp_path / "top" / "deploy")
+    assert path_of("a.yaml") == "deploy/a.yaml"
+    assert path_of("../b/./c.yaml") == "b/c.yaml"
+    assert path_of(str(tmp_path / "top" / "d.yaml")) == "d.yaml"
+    assert path_of("../../elsewhere.yaml") == "../../elsewhere.yaml"
+    assert in_repository(tmp_path)("a.yaml") == "a.yaml"
