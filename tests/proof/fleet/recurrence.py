@@ -102,7 +102,9 @@ class Recurrence:
         for kind, picture in round_.groups.items():
             if picture.timetable is None:
                 continue
-            known = replace(self.known[kind], ended_s=ended_s, was_clean=round_.is_clean)
+            known = self.known[kind]
+            # What is decided stays decided where the clock is put back.
+            known = replace(known, ended_s=max(known.ended_s, ended_s), was_clean=round_.is_clean)
             if round_.is_clean and kind not in round_.blocked:
                 self._check_none_missed(picture, picture.timetable, known.owed_s, round_)
                 table = picture.timetable

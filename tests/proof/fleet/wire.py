@@ -200,6 +200,13 @@ class Wire(httpx.AsyncBaseTransport):
     def _pass(self, until_ms: int) -> None:
         self.server.pass_time(self.clock, lambda _: False, until_ms=until_ms)
 
+    def likelier(self, mood: dict[Trouble, float]) -> dict[Trouble, float]:
+        """A mood in which trouble that has not come yet is likelier, so that each world sees all that it has."""
+        return {
+            trouble: weight if trouble is Trouble.NONE or self.happened[trouble.value] else 5 * weight
+            for trouble, weight in mood.items()
+        }
+
     # --- requests ----------------------------------------------------------------------------------------------
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -235,7 +235,7 @@ class World:
             mood = "wordy"
         elif Extra.STALLS in self.extras and self.luck[Extra.STALLS].random() < 0.2:
             mood = "stalling"
-        self.wire.mood = MOODS[mood]
+        self.wire.mood = self.wire.likelier(MOODS[mood]) if mood in ("wordy", "stalling") else MOODS[mood]
         dice = self.chance.random()
         if dice < 0.08:
             self._by_hand()
