@@ -106,7 +106,7 @@ class Recurrence:
             # What is decided stays decided where the clock is put back.
             known = replace(known, ended_s=max(known.ended_s, ended_s), was_clean=round_.is_clean)
             if round_.is_clean and kind not in round_.blocked:
-                self._check_none_missed(picture, picture.timetable, known.owed_s, round_)
+                self._check_none_missed(picture, picture.timetable, known, round_)
                 table = picture.timetable
                 past = cron.between(
                     table.cron, table.timezone, max(known.decided_s, began_s - 40 * cron.DAY_S), began_s
@@ -163,13 +163,12 @@ class Recurrence:
         """Whether a run is another try that didn't arrive before this round, so what is due may start beside it."""
         return run.created_ms >= round_.began_ms and self.observer.newest(run.key, before=run) is not None
 
-    def _check_none_missed(self, picture: Picture, table: Timetable, owed_s: float, round_: Round) -> None:
+    def _check_none_missed(self, picture: Picture, table: Timetable, known: Known, round_: Round) -> None:
         began_s = self._early_s(round_.planned_ms, round_.ended_ms)
-        ended_s = self._late_s(round_.planned_ms, round_.ended_ms)
-        if owed_s >= began_s:
+        if known.owed_s >= began_s:
             return
-        times = cron.between(table.cron, table.timezone, owed_s, began_s)
-        meanwhile = cron.between(table.cron, table.timezone, began_s, ended_s)
+        times = cron.between(table.cron, table.timezone, known.owed_s, began_s)
+        meanwhile = cron.between(table.cron, table.timezone, began_s, known.ended_s)
         if table.catch_up != "all":
             times = times[-1:]
         if table.catch_up == "none":
