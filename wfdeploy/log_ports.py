@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from wfdeploy.model.shared_log import Answer, Appended, Listed, Stored, Swapped
+    from wfdeploy.model.shared_log import Appended, Listed, Stored, Swapped, WriteAnswer
 
 
 class LogBackend(Protocol):
@@ -43,7 +43,7 @@ class LogBackend(Protocol):
     def now_ms(self) -> int:
         """The backend's own clock, in Unix milliseconds. May cost a write."""
 
-    def create_entry(self, number: int, content: bytes, previous: str) -> Answer:
+    def create_entry(self, number: int, content: bytes, previous: str) -> WriteAnswer:
         """Create an entry if there is none with this number. Entry 0 is the genesis.
 
         `content` must be unique to its writer (a nonce), or two writers would each take it for their own.
@@ -63,7 +63,7 @@ class LogBackend(Protocol):
     def delete_entry(self, number: int) -> None:
         """Delete an entry; one that isn't there is deleted already."""
 
-    def create_snapshot(self, number: int, source: BinaryIO) -> Answer:
+    def create_snapshot(self, number: int, source: BinaryIO) -> WriteAnswer:
         """Create the snapshot of a serial from a file, if there is none."""
 
     def list_snapshots(self) -> Sequence[Listed]:
@@ -78,10 +78,10 @@ class LogBackend(Protocol):
     def read_lease(self) -> Stored | None:
         """Read the lease; None when there has never been one."""
 
-    def create_lease(self, content: bytes) -> Answer:
+    def create_lease(self, content: bytes) -> WriteAnswer:
         """Create the lease if there is none."""
 
-    def swap_lease(self, content: bytes, version: str) -> Answer:
+    def swap_lease(self, content: bytes, version: str) -> WriteAnswer:
         """Replace the lease if it still has this version. `content` must differ from all that it ever was (a counter
         and a nonce): a version may follow from the content alone."""
 

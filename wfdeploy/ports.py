@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.blocking import RolloutProgress
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.event import Event
-    from wfdeploy.model.notification import Delivery, Notification, NotificationKind
+    from wfdeploy.model.notification import DeliveryResult, Notification, NotificationKind
     from wfdeploy.model.observed import ObservedRun, RunLog, RunState, SavedListing
     from wfdeploy.model.pull_request import Comment
     from wfdeploy.model.remote import CancelReply, DeadLetter, Item, ResumeReply, RunPage, ServerFacts, TriggerReply
@@ -229,7 +229,7 @@ class StateReader(RecordReader, RolloutReader, ListingMemory, NotificationMemory
 class Webhooks(Protocol):
     """The way to the webhooks of a project. Methods may run concurrently, for different webhooks."""
 
-    async def deliver(self, webhook: str, notification: Notification, body: object) -> Delivery:
+    async def deliver(self, webhook: str, notification: Notification, body: object) -> DeliveryResult:
         """Send a notification once, and again where that may help, for a few seconds at most. Never raises for what the
         network or the far end do.
 

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from wfdeploy.errors import StateUnreachable, StateUnusable
-from wfdeploy.model.shared_log import Answer, Listed, Outcome, Stored, digest_of
+from wfdeploy.model.shared_log import Listed, Stored, WriteAnswer, WriteOutcome, digest_of
 from wfdeploy.sharedlog.probe import probe
 
 
@@ -40,16 +40,16 @@ class Objects:
         """Carry out a late request."""
         self.late.pop(index)()
 
-    def put(self, key: str, content: bytes, *, version: int | None) -> Answer:
+    def put(self, key: str, content: bytes, *, version: int | None) -> WriteAnswer:
         """Write if there is nothing (None), or if this version is there."""
         with self.guard:
             stored = self.content.get(key)
             if (None if stored is None else stored[1]) != version:
-                return Answer(Outcome.REFUSED)
+                return WriteAnswer(WriteOutcome.REFUSED)
             self.versions += 1
             self.clock_ms += 1
             self.content[key] = (content, self.versions, self.clock_ms)
-            return Answer(Outcome.WRITTEN, str(self.versions))
+            return WriteAnswer(WriteOutcome.WRITTEN, str(self.versions))
 
 
 @dataclass(slots=True)
@@ -90,13 +90,15 @@ class MemoryLog:
     def now_ms(self) -> int:
         return self.objects.clock_ms
 
-    def create_entry(self, number: int, content: bytes, previous: str) -> Answer:
-        def act() -> Answer:
+    def create_entry(self, number: int, content: bytes, previous: str) -> WriteAnswer:
+        def act() -> WriteAnswer:
             with self.objects.guard:
                 if self.checks_previous and number:
                     before = self._get(self._entry(number - 1))
                     if before is None or digest_of(before.content) != previous:
-                        return Answer(Outcome.REFUSED if self._get(self._entry(number)) else Outcome.DETACHED)
+                        return WriteAnswer(
+                            WriteOutcome.REFUSED if self._get(self._entry(number)) else WriteOutcome.DETACHED
+                        )
                 return self.objects.put(self._entry(number), content, version=None)
 
         return self._request(act)
@@ -110,7 +112,7 @@ class MemoryLog:
     def delete_entry(self, number: int) -> None:
         self.objects.content.pop(self._entry(number), None)
 
-    def create_snapshot(self, number: int, source: BinaryIO) -> Answer:
+    def create_snapshot(self, number: int, source: BinaryIO) -> WriteAnswer:
         return self.objects.put(f"{self.prefix}/snapshots/{number:012d}", source.read(), version=None)
 
     def list_snapshots(self) -> Sequence[Listed]:
@@ -129,16 +131,16 @@ class MemoryLog:
     def read_lease(self) -> Stored | None:
         return self._ask(f"{self.prefix}/lease")
 
-    def create_lease(self, content: bytes) -> Answer:
+    def create_lease(self, content: bytes) -> WriteAnswer:
         return self._request(lambda: self.objects.put(f"{self.prefix}/lease", content, version=None))
 
-    def swap_lease(self, content: bytes, version: str) -> Answer:
+    def swap_lease(self, content: bytes, version: str) -> WriteAnswer:
         return self._request(lambda: self.objects.put(f"{self.prefix}/lease", content, version=int(version)))
 
     def close(self) -> None:
         pass
 
-    def _request(self, act: Callable[[], Answer]) -> Answer:
+    def _request(self, act: Callable[[], WriteAnswer]) -> WriteAnswer:
         match self.fate():
             case Fate.PASS:
                 return act()
@@ -150,7 +152,7 @@ class MemoryLog:
                 raise StateUnusable("permission denied")
             case Fate.NEVER:
                 pass
-        return Answer(Outcome.UNDECIDED, reason="no answer")
+        return WriteAnswer(WriteOutcome.UNDECIDED, reason="no answer")
 
     def _ask(self, key: str) -> Stored | None:
         fate = self.fate()

@@ -13,7 +13,7 @@ import pytest
 
 from tests.sharedlog.servers import Place
 from wfdeploy.log_ports import LogBackend
-from wfdeploy.model.shared_log import Outcome, Taken, Undecided, Written, digest_of
+from wfdeploy.model.shared_log import NumberTaken, Undecided, WriteOutcome, Written, digest_of
 from wfdeploy.sharedlog.log import DecidedLog
 
 
@@ -21,15 +21,15 @@ def fill(backend: LogBackend, numbers: range, previous: str = "") -> str:
     """Entries that follow each other; the digest of the last one."""
     for number in numbers:
         content = b"entry %d" % number
-        assert backend.create_entry(number, content, previous).outcome is Outcome.WRITTEN
+        assert backend.create_entry(number, content, previous).outcome is WriteOutcome.WRITTEN
         previous = digest_of(content)
     return previous
 
 
 def test_an_entry_is_created_once(backend: LogBackend) -> None:
-    assert backend.create_entry(0, b"genesis", "").outcome is Outcome.WRITTEN
-    assert backend.create_entry(0, b"another", "").outcome is Outcome.REFUSED
-    assert backend.create_entry(0, b"genesis", "").outcome is Outcome.REFUSED
+    assert backend.create_entry(0, b"genesis", "").outcome is WriteOutcome.WRITTEN
+    assert backend.create_entry(0, b"another", "").outcome is WriteOutcome.REFUSED
+    assert backend.create_entry(0, b"genesis", "").outcome is WriteOutcome.REFUSED
     stored = backend.read_entry(0)
     assert stored is not None
     assert stored.content == b"genesis"
@@ -47,7 +47,7 @@ def test_what_was_never_written_is_not_there(backend: LogBackend) -> None:
 
 def test_all_bytes_come_back(backend: LogBackend) -> None:
     content = random.Random(1).randbytes(5_000_000)
-    assert backend.create_entry(0, content, "").outcome is Outcome.WRITTEN
+    assert backend.create_entry(0, content, "").outcome is WriteOutcome.WRITTEN
     stored = backend.read_entry(0)
     assert stored is not None
     assert stored.content == content
@@ -90,7 +90,7 @@ def test_one_of_sixteen_writers_wins_each_entry(backend: LogBackend) -> None:
 def test_entries_are_listed_in_order_across_folders(backend: LogBackend) -> None:
     numbers = [9_998, 9_999, 10_000, 10_001, 99_999, 100_000, 1_000_000_000]
     for number in random.Random(1).sample(numbers, len(numbers)):
-        assert backend.create_entry(number, b"x", "").outcome is Outcome.WRITTEN
+        assert backend.create_entry(number, b"x", "").outcome is WriteOutcome.WRITTEN
     assert [listed.number for listed in backend.list_entries(0, 100)] == numbers
     assert [listed.number for listed in backend.list_entries(9_999, 100)] == numbers[1:]
     assert [listed.number for listed in backend.list_entries(10_000, 100)] == numbers[2:]
@@ -116,17 +116,17 @@ def test_more_entries_than_one_request_lists(backend: LogBackend) -> None:
 @pytest.mark.parametrize("place", ["postgres"], indirect=True)  # only a database can check it in the same step
 def test_an_entry_that_follows_another_history_is_refused(backend: LogBackend) -> None:
     digest = fill(backend, range(2))
-    assert backend.create_entry(2, b"x", digest_of(b"another history")).outcome is Outcome.DETACHED
-    assert backend.create_entry(3, b"x", digest).outcome is Outcome.DETACHED
+    assert backend.create_entry(2, b"x", digest_of(b"another history")).outcome is WriteOutcome.DETACHED
+    assert backend.create_entry(3, b"x", digest).outcome is WriteOutcome.DETACHED
     assert backend.read_entry(2) is None
-    assert backend.create_entry(2, b"x", digest).outcome is Outcome.WRITTEN
+    assert backend.create_entry(2, b"x", digest).outcome is WriteOutcome.WRITTEN
 
 
 def test_a_snapshot_is_streamed_and_never_replaced(backend: LogBackend) -> None:
     content = random.Random(2).randbytes(3_500_000)
-    assert backend.create_snapshot(64, io.BytesIO(content)).outcome is Outcome.WRITTEN
-    assert backend.create_snapshot(64, io.BytesIO(b"another")).outcome is Outcome.REFUSED
-    assert backend.create_snapshot(128, io.BytesIO(b"")).outcome is Outcome.WRITTEN
+    assert backend.create_snapshot(64, io.BytesIO(content)).outcome is WriteOutcome.WRITTEN
+    assert backend.create_snapshot(64, io.BytesIO(b"another")).outcome is WriteOutcome.REFUSED
+    assert backend.create_snapshot(128, io.BytesIO(b"")).outcome is WriteOutcome.WRITTEN
     assert [(listed.number, listed.size) for listed in backend.list_snapshots()] == [(64, len(content)), (128, 0)]
     target = io.BytesIO()
     assert backend.read_snapshot(64, target)
@@ -151,11 +151,11 @@ def test_of_two_writers_of_a_snapshot_one_wins(backend: LogBackend) -> None:
 
 def test_a_lease_is_swapped_only_under_its_version(backend: LogBackend) -> None:
     created = backend.create_lease(b"1")
-    assert created.outcome is Outcome.WRITTEN
-    assert backend.create_lease(b"2").outcome is Outcome.REFUSED
+    assert created.outcome is WriteOutcome.WRITTEN
+    assert backend.create_lease(b"2").outcome is WriteOutcome.REFUSED
     swapped = backend.swap_lease(b"3", created.version)
-    assert swapped.outcome is Outcome.WRITTEN
-    assert backend.swap_lease(b"4", created.version).outcome is Outcome.REFUSED
+    assert swapped.outcome is WriteOutcome.WRITTEN
+    assert backend.swap_lease(b"4", created.version).outcome is WriteOutcome.REFUSED
     lease = backend.read_lease()
     assert lease is not None
     assert (lease.content, lease.version) == (b"3", swapped.version)
@@ -164,17 +164,17 @@ def test_a_lease_is_swapped_only_under_its_version(backend: LogBackend) -> None:
 def test_no_swap_creates_a_lease(backend: LogBackend) -> None:
     created = backend.create_lease(b"1")
     other = backend.swap_lease(b"2", created.version)
-    assert other.outcome is Outcome.WRITTEN
-    assert isinstance(DecidedLog(backend).swap_lease(b"3", None, within_s=5), Taken)
-    assert isinstance(DecidedLog(backend).swap_lease(b"3", created.version, within_s=5), Taken)
+    assert other.outcome is WriteOutcome.WRITTEN
+    assert isinstance(DecidedLog(backend).swap_lease(b"3", None, within_s=5), NumberTaken)
+    assert isinstance(DecidedLog(backend).swap_lease(b"3", created.version, within_s=5), NumberTaken)
 
 
 def test_a_lease_that_is_not_there_is_not_swapped(place: Place, logs: Callable[..., LogBackend]) -> None:
     elsewhere, here = logs(place), logs(place)
     version = elsewhere.create_lease(b"1").version
-    assert here.swap_lease(b"2", version).outcome is Outcome.REFUSED
+    assert here.swap_lease(b"2", version).outcome is WriteOutcome.REFUSED
     assert here.read_lease() is None
-    assert DecidedLog(here).swap_lease(b"2", version, within_s=5) == Taken(None)
+    assert DecidedLog(here).swap_lease(b"2", version, within_s=5) == NumberTaken(None)
 
 
 def test_no_update_of_a_lease_is_lost(backend: LogBackend) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.sharedlog.servers import AZURE_KEY, PASSWORD, SERVERS, Place, free_port, postgres, s3
 from wfdeploy.errors import ExitCode, StateError, StateUnreachable, StateUnusable
 from wfdeploy.log_ports import LogBackend
-from wfdeploy.model.shared_log import Answer, Outcome, Written, digest_of
+from wfdeploy.model.shared_log import WriteAnswer, WriteOutcome, Written, digest_of
 from wfdeploy.sharedlog.log import DecidedLog
 from wfdeploy.sharedlog.opening import open_backend
 
@@ -66,8 +66,8 @@ def test_nobody_listens_there(place: Place) -> None:
             assert answer.message.startswith(("cannot read", "cannot list", "cannot delete"))
             assert "check the network" in str(answer.hint)
         else:
-            assert isinstance(answer, Answer)
-            assert answer.outcome is Outcome.UNDECIDED
+            assert isinstance(answer, WriteAnswer)
+            assert answer.outcome is WriteOutcome.UNDECIDED
 
 
 @pytest.mark.parametrize(("kind", "noun"), [("s3", "bucket"), ("azure", "container"), ("gcs", "bucket")])
@@ -136,7 +136,7 @@ def test_tables_that_are_not_there_or_were_dropped(database: tuple[Place, Callab
             assert "wfdeploy state init" in str(error.hint)
         backend.prepare()
         incarnation = backend.incarnation()
-        assert backend.create_entry(0, b"x", "").outcome is Outcome.WRITTEN
+        assert backend.create_entry(0, b"x", "").outcome is WriteOutcome.WRITTEN
         version = backend.create_lease(b"1").version
         run("DROP TABLE wfdeploy.entries")
         backend.prepare()  # a table alone is not made again: it would look like an empty log
@@ -145,7 +145,7 @@ def test_tables_that_are_not_there_or_were_dropped(database: tuple[Place, Callab
         backend.prepare()
         assert backend.incarnation() != incarnation
         backend.create_lease(b"2")
-        assert backend.swap_lease(b"3", version).outcome is Outcome.REFUSED
+        assert backend.swap_lease(b"3", version).outcome is WriteOutcome.REFUSED
     finally:
         backend.close()
 
@@ -167,7 +167,7 @@ def test_roles_that_may_not(database: tuple[Place, Callable[[str], None]]) -> No
         run(f"GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA wfdeploy TO {role}")
         backend.prepare()
         backend.check()
-        assert backend.create_entry(0, b"x", "").outcome is Outcome.WRITTEN
+        assert backend.create_entry(0, b"x", "").outcome is WriteOutcome.WRITTEN
         run(f"ALTER ROLE {role} SET default_transaction_read_only = on")
         backend.close()
         assert "read-only" in refusal(lambda: backend.create_entry(1, b"x", "")).message
@@ -215,7 +215,7 @@ def test_a_server_that_is_full_or_waits_leaves_it_undecided(
         with psycopg.connect(place.url_of("").partition("?")[0]) as blocking:
             blocking.execute("LOCK TABLE wfdeploy.entries")
             answer = backend.create_entry(0, b"x", "")
-            assert answer.outcome is Outcome.UNDECIDED
+            assert answer.outcome is WriteOutcome.UNDECIDED
             assert "lock timeout" in answer.reason
         run(
             "CREATE FUNCTION wfdeploy.is_full() RETURNS trigger LANGUAGE plpgsql AS "
@@ -223,10 +223,10 @@ def test_a_server_that_is_full_or_waits_leaves_it_undecided(
         )
         run("CREATE TRIGGER is_full BEFORE INSERT ON wfdeploy.entries FOR EACH ROW EXECUTE FUNCTION wfdeploy.is_full()")
         answer = backend.create_entry(0, b"x", "")
-        assert answer.outcome is Outcome.UNDECIDED
+        assert answer.outcome is WriteOutcome.UNDECIDED
         assert "the server is full (could not extend file)" in answer.reason
         run("DROP TRIGGER is_full ON wfdeploy.entries")
-        assert backend.create_entry(0, b"x", "").outcome is Outcome.WRITTEN
+        assert backend.create_entry(0, b"x", "").outcome is WriteOutcome.WRITTEN
     finally:
         backend.close()
 
@@ -243,7 +243,7 @@ def test_a_warning_at_a_commit_is_no_answer(database: tuple[Place, Callable[[str
         )
         run("CREATE TRIGGER warn AFTER INSERT ON wfdeploy.entries FOR EACH ROW EXECUTE FUNCTION wfdeploy.warn()")
         answer = backend.create_entry(0, b"x", "")
-        assert answer.outcome is Outcome.UNDECIDED
+        assert answer.outcome is WriteOutcome.UNDECIDED
         assert "canceling wait for synchronous replication" in answer.reason
     finally:
         backend.close()
@@ -255,8 +255,8 @@ def test_a_connection_that_was_ended_is_replaced(database: tuple[Place, Callable
     try:
         backend.prepare()
         run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wfdeploy'")
-        assert backend.create_entry(0, b"x", "").outcome is Outcome.UNDECIDED
-        assert backend.create_entry(0, b"x", "").outcome is Outcome.WRITTEN
+        assert backend.create_entry(0, b"x", "").outcome is WriteOutcome.UNDECIDED
+        assert backend.create_entry(0, b"x", "").outcome is WriteOutcome.WRITTEN
     finally:
         backend.close()
 
@@ -272,7 +272,7 @@ def test_a_server_that_crashes_keeps_what_it_acknowledged() -> None:
         assert place.server is not None
         place.server.crash()
         answer = backend.create_entry(1, b"x", digest_of(b"genesis"))
-        assert answer.outcome is Outcome.UNDECIDED
+        assert answer.outcome is WriteOutcome.UNDECIDED
         done = DecidedLog(backend).append(1, b"x", digest_of(b"genesis"), within_s=20)
         assert done == Written(digest_of(b"x"))
         stored = backend.read_entry(0)

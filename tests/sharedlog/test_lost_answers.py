@@ -14,7 +14,7 @@ from tests.fakes.cutting_relay import Cut, CuttingRelay
 from tests.sharedlog.servers import SERVERS, Place
 from wfdeploy.errors import StateUnreachable
 from wfdeploy.log_ports import LogBackend
-from wfdeploy.model.shared_log import Outcome, Taken, Undecided, Written, digest_of
+from wfdeploy.model.shared_log import NumberTaken, Undecided, WriteOutcome, Written, digest_of
 from wfdeploy.sharedlog.log import DecidedLog
 
 pytestmark = pytest.mark.parametrize("place", SERVERS, indirect=True)
@@ -33,7 +33,7 @@ def pair(place: Place, relay: CuttingRelay, logs: Callable[..., LogBackend]) -> 
     """One log, over the relay and directly."""
     prefix = f"lost/{secrets.token_hex(8)}"
     direct = logs(place, prefix)
-    assert direct.create_entry(0, b"genesis", "").outcome is Outcome.WRITTEN
+    assert direct.create_entry(0, b"genesis", "").outcome is WriteOutcome.WRITTEN
     return logs(place, prefix, port=relay.port, request_s=2.0, prepared=False), direct
 
 
@@ -48,8 +48,8 @@ def test_a_lost_answer_is_undecided(pair: tuple[LogBackend, LogBackend], relay: 
     answer = over_relay.create_entry(1, content, PREVIOUS)
     stored = direct.read_entry(1)
     # Half of an answer may be all that the client needs: a status line, or the number of rows.
-    assert answer.outcome is Outcome.UNDECIDED or (cut is Cut.MIDDLE and answer.outcome is Outcome.WRITTEN)
-    assert bool(answer.reason) == (answer.outcome is Outcome.UNDECIDED)
+    assert answer.outcome is WriteOutcome.UNDECIDED or (cut is Cut.MIDDLE and answer.outcome is WriteOutcome.WRITTEN)
+    assert bool(answer.reason) == (answer.outcome is WriteOutcome.UNDECIDED)
     assert (stored is None) == (cut is Cut.BEFORE)
     assert relay.done == {cut: 1}
 
@@ -77,7 +77,7 @@ def test_somebody_elses_entry_is_told_apart_from_our_own(
     direct.create_entry(1, b"another", PREVIOUS)
     relay.plan(content, cut)
     done = DecidedLog(over_relay).append(1, content, PREVIOUS, within_s=15)
-    assert isinstance(done, Taken)
+    assert isinstance(done, NumberTaken)
     assert done.found is not None
     assert done.found.content == b"another"
 
@@ -100,8 +100,8 @@ def test_what_lands_after_another_entry_changes_nothing(
     over_relay, direct = pair
     content = b"entry " + secrets.token_hex(16).encode()
     relay.plan(content, Cut.LATE)
-    assert over_relay.create_entry(1, content, PREVIOUS).outcome is Outcome.UNDECIDED
-    assert direct.create_entry(1, b"another", PREVIOUS).outcome is Outcome.WRITTEN
+    assert over_relay.create_entry(1, content, PREVIOUS).outcome is WriteOutcome.UNDECIDED
+    assert direct.create_entry(1, b"another", PREVIOUS).outcome is WriteOutcome.WRITTEN
     relay.deliver()
     stored = direct.read_entry(1)
     assert stored is not None
@@ -128,11 +128,11 @@ def test_a_swap_that_lost_against_another_says_so(pair: tuple[LogBackend, LogBac
     version = direct.create_lease(b"first").version
     content = secrets.token_hex(16).encode()
     relay.plan(content, Cut.LATE)
-    assert over_relay.swap_lease(content, version).outcome is Outcome.UNDECIDED
+    assert over_relay.swap_lease(content, version).outcome is WriteOutcome.UNDECIDED
     direct.swap_lease(b"another", version)
     relay.deliver()
     done = DecidedLog(over_relay).swap_lease(content, version, within_s=15)
-    assert isinstance(done, Taken)
+    assert isinstance(done, NumberTaken)
     assert done.found is not None
     assert done.found.content == b"another"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wfdeploy.errors import StateUnusable
-from wfdeploy.model.shared_log import Answer, Listed, Outcome, Stored, digest_of
+from wfdeploy.model.shared_log import Listed, Stored, WriteAnswer, WriteOutcome, digest_of
 from wfdeploy.model.state import Binding
 from wfdeploy.sharedlog.log import DecidedLog
 from wfdeploy.state.shared.entries import Entry, EntryKind
@@ -81,12 +81,12 @@ class MemoryBackend:
     def now_ms(self) -> int:
         return self.time_ms
 
-    def create_entry(self, number: int, content: bytes, previous: str) -> Answer:
+    def create_entry(self, number: int, content: bytes, previous: str) -> WriteAnswer:
         with self._begin("create_entry"):
             if number in self.entries:
-                return Answer(Outcome.REFUSED)
+                return WriteAnswer(WriteOutcome.REFUSED)
             self.entries[number] = content
-            return Answer(Outcome.WRITTEN, digest_of(content))
+            return WriteAnswer(WriteOutcome.WRITTEN, digest_of(content))
 
     def list_entries(self, first: int, limit: int) -> Sequence[Listed]:
         with self._begin("list_entries"):
@@ -102,12 +102,12 @@ class MemoryBackend:
         with self._begin("delete_entry"):
             self.entries.pop(number, None)
 
-    def create_snapshot(self, number: int, source: BinaryIO) -> Answer:
+    def create_snapshot(self, number: int, source: BinaryIO) -> WriteAnswer:
         with self._begin("create_snapshot"):
             if number in self.snapshots:
-                return Answer(Outcome.REFUSED)
+                return WriteAnswer(WriteOutcome.REFUSED)
             self.snapshots[number] = source.read()
-            return Answer(Outcome.WRITTEN)
+            return WriteAnswer(WriteOutcome.WRITTEN)
 
     def list_snapshots(self) -> Sequence[Listed]:
         with self._begin("list_snapshots"):
@@ -129,21 +129,21 @@ class MemoryBackend:
         with self._begin("read_lease"):
             return self.lease
 
-    def create_lease(self, content: bytes) -> Answer:
+    def create_lease(self, content: bytes) -> WriteAnswer:
         with self._begin("create_lease"):
             if self.lease is not None:
-                return Answer(Outcome.REFUSED)
+                return WriteAnswer(WriteOutcome.REFUSED)
             return self._write_lease(content)
 
-    def swap_lease(self, content: bytes, version: str) -> Answer:
+    def swap_lease(self, content: bytes, version: str) -> WriteAnswer:
         with self._begin("swap_lease"):
             if self.lease is None or self.lease.version != version:
-                return Answer(Outcome.REFUSED)
+                return WriteAnswer(WriteOutcome.REFUSED)
             return self._write_lease(content)
 
-    def _write_lease(self, content: bytes) -> Answer:
+    def _write_lease(self, content: bytes) -> WriteAnswer:
         self.lease = Stored(content, digest_of(content), self.time_ms)
-        return Answer(Outcome.WRITTEN, self.lease.version)
+        return WriteAnswer(WriteOutcome.WRITTEN, self.lease.version)
 
     def close(self) -> None:
         pass

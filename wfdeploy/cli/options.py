@@ -28,7 +28,7 @@ _E = TypeVar("_E", ColorMode, LogFormat, View)
 _T = TypeVar("_T", TargetOptions, ApplyOptions)
 
 
-class Amount(click.FloatRange):
+class FiniteRange(click.FloatRange):
     """A number within bounds; unlike click's own, not "nan", which is within any."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -331,12 +331,12 @@ _APPLY_LIMITS = (
         type=click.IntRange(1, MOST_CONCURRENT),
         help="At most N requests at once, fewer while the server is slow or in trouble.  [default: 64]",
     ),
-    _limit("--max-rate", metavar="N", type=Amount(min=0, min_open=True), help="At most N runs a second."),
+    _limit("--max-rate", metavar="N", type=FiniteRange(min=0, min_open=True), help="At most N runs a second."),
     _limit(
         "--timeout",
         "timeout_s",
         metavar="SECONDS",
-        type=Amount(min=0),
+        type=FiniteRange(min=0),
         default=300.0,
         help="How long all waits may take together: for rate limits, retries, lost answers.  [default: 300]",
     ),
@@ -344,7 +344,7 @@ _APPLY_LIMITS = (
         "--lock-timeout",
         "lock_timeout_s",
         metavar="SECONDS",
-        type=Amount(min=0),
+        type=FiniteRange(min=0),
         default=0.0,
         help="How long to wait for the lock of the state.  [default: 0]",
     ),
@@ -352,7 +352,7 @@ _APPLY_LIMITS = (
         "--wait-timeout",
         "wait_timeout_s",
         metavar="SECONDS",
-        type=Amount(min=0),
+        type=FiniteRange(min=0),
         default=None,
         help="How long to follow the runs, with --local or --wait.  [default: 60; 3600 with --wait]",
     ),

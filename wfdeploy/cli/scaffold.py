@@ -53,7 +53,7 @@ _MOST_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenFile:
     """One file of the scaffold. `missing`: lines of the template that a file left as it was doesn't hold."""
 
     name: str
@@ -63,7 +63,7 @@ class Written:
 
 def scaffold(
     folder: Path, *, name: str, ci: str | None, origin: Callable[[], Origin], state_url: str | None = None
-) -> Sequence[Written]:
+) -> Sequence[WrittenFile]:
     """Write the files that aren't there.
 
     origin: where a pipeline gets wfdeploy from; only called if one is to be written.
@@ -85,7 +85,7 @@ def scaffold(
         if any((folder / "manifests").glob("**/*.y*ml")):
             del wanted["manifests/hello.yaml"]  # somebody's manifests are there: no example among them
         return [
-            Written(path, created=False) if path in kept else _write(folder, path, _filled(template, values))
+            WrittenFile(path, created=False) if path in kept else _write(folder, path, _filled(template, values))
             for path, template in (wanted | dict(pipelines)).items()
         ] + [_write(folder, path, text) for path, text in schemas.items()]
     except OSError as error:
@@ -103,7 +103,7 @@ def new_uid() -> str:
     return "".join(secrets.choice(_UID_LETTERS) for _ in range(_UID_LENGTH))
 
 
-def _write(folder: Path, name: str, text: str) -> Written:
+def _write(folder: Path, name: str, text: str) -> WrittenFile:
     path = folder / name
     require_as_named("the file", name, folder=folder, bounds=Bounds.around(folder))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,8 +111,8 @@ def _write(folder: Path, name: str, text: str) -> Written:
         with path.open("x", encoding="utf-8", newline="\n") as file:  # x: never over a file, a race included
             file.write(text)
     except FileExistsError:
-        return Written(name, created=False, missing=_missing(path, text))
-    return Written(name, created=True)
+        return WrittenFile(name, created=False, missing=_missing(path, text))
+    return WrittenFile(name, created=True)
 
 
 def _missing(path: Path, text: str) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class DeliveryOutcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class DeliveryResult:
     """How a delivery ended, and why so; without the URL."""
 
     outcome: DeliveryOutcome

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TypeAlias
 
 
-class Outcome(Enum):
+class WriteOutcome(Enum):
     """How one try to write ended, as far as its answer tells."""
 
     WRITTEN = "written"
@@ -25,10 +25,10 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WriteAnswer:
     """The answer to one try to write."""
 
-    outcome: Outcome
+    outcome: WriteOutcome
     version: str = ""
     """Of what was written."""
 
@@ -68,7 +68,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class NumberTaken:
     """Somebody else's bytes are there. Our entry will never be; our lease, if it ever was, has been replaced."""
 
     found: Stored | None
@@ -87,8 +87,8 @@ class Undecided:
     reason: str
 
 
-Appended: TypeAlias = Written | Taken | Detached | Undecided
-Swapped: TypeAlias = Written | Taken | Undecided
+Appended: TypeAlias = Written | NumberTaken | Detached | Undecided
+Swapped: TypeAlias = Written | NumberTaken | Undecided
 
 
 def digest_of(content: bytes) -> str:

@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 from wfdeploy.errors import several
 from wfdeploy.model.edits import RecordDelivery
-from wfdeploy.model.notification import Delivery, DeliveryOutcome, Notification, Webhook
+from wfdeploy.model.notification import DeliveryOutcome, DeliveryResult, Notification, Webhook
 from wfdeploy.ports import Webhooks
 
 _BUDGET_S = 10.0
@@ -83,7 +83,7 @@ class _Way:
             self._reasons[f"the usual body was sent, since {error.message} (in notify.body)"] += 1
             return None
 
-    def _note(self, result: Delivery) -> None:
+    def _note(self, result: DeliveryResult) -> None:
         self._reasons[result.reason] += 1
 
     def warnings(self) -> Sequence[str]:

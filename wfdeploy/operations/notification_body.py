@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from wfdeploy.manifests.expand.expressions import Constant, ExpressionError, Tally, compile_value
+from wfdeploy.manifests.expand.expressions import Constant, ExpressionError, SizeLimit, compile_value
 from wfdeploy.manifests.expand.references import References
 from wfdeploy.model.document import FieldPath
 from wfdeploy.model.notification import Notification, NotificationKind
@@ -22,7 +22,7 @@ def body_of(template: object, one: Notification) -> object:
 
     Raises: `ExpressionError`.
     """
-    return _filled(template, {"event": _event_of(one)}, References({}, (), most=_MOST), Tally(_MOST))
+    return _filled(template, {"event": _event_of(one)}, References({}, (), most=_MOST), SizeLimit(_MOST))
 
 
 def problems_of(template: object, path: FieldPath = ()) -> Iterator[tuple[FieldPath, ExpressionError]]:
@@ -51,7 +51,7 @@ def _event_of(one: Notification) -> Mapping[str, Any]:
     return {**FACTS, **facts, "id": one.id, "kind": one.kind.value, "group": one.group, "at": at}
 
 
-def _filled(value: object, scope: Mapping[str, object], references: References, tally: Tally) -> object:
+def _filled(value: object, scope: Mapping[str, object], references: References, tally: SizeLimit) -> object:
     if isinstance(value, str):
         compiled = compile_value(value, references, ("event",))
         made = compiled.value if isinstance(compiled, Constant) else compiled(scope)

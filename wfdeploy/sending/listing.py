@@ -20,7 +20,7 @@ _MANY_REQUESTS = 1000
 
 
 @dataclass(slots=True)
-class Listed:
+class ListedRuns:
     """A complete listing."""
 
     runs: list[ObservedRun]
@@ -51,7 +51,7 @@ async def list_all(
     cursor: str = "",
     keep: Callable[[str, RunPage], None] = lambda _cursor, _page: None,
     stopped: Callable[[], bool] = lambda: False,
-) -> Listed:
+) -> ListedRuns:
     """List the project's runs since a server time. Whatever else the server lists is dropped: see `is_ours`.
 
     `expected`: see `Forecast`. `cursor`: begin with the page that an earlier listing had there. `keep`: gets each page,
@@ -79,7 +79,7 @@ async def list_all(
         listener(Listing(len(runs), done=complete, total=forecast.total))
     if not complete or answered_at is None:
         raise RemoteFailure("the server's listing of runs broke off", hint="run it again")
-    return Listed(runs, asked_at, answered_at, date_ms, since_ms)
+    return ListedRuns(runs, asked_at, answered_at, date_ms, since_ms)
 
 
 def earliest(starts: Iterable[int | None]) -> int | None:

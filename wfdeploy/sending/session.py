@@ -14,7 +14,7 @@ from wfdeploy.model.state import AttemptStatus
 from wfdeploy.ports import Clock, Listener, RunGateway
 from wfdeploy.sending.batches import OutgoingRequest
 from wfdeploy.sending.journal import Journal
-from wfdeploy.sending.listing import Listed, list_all
+from wfdeploy.sending.listing import ListedRuns, list_all
 from wfdeploy.sending.patience import Patience
 from wfdeploy.sending.server_time import ServerTime
 
@@ -147,7 +147,7 @@ class Session:
         Nothing has left, so trying again is safe."""
         return tries < CONNECT_TRIES and await self.patience.wait(0.1 * 2**tries, "connecting again")
 
-    async def list_runs(self, since_ms: int | None) -> Listed:
+    async def list_runs(self, since_ms: int | None) -> ListedRuns:
         """List the project's runs; see `list_all`."""
         return await list_all(self.gateway, self.clock, self.listener, label=self.label, since_ms=since_ms)
 

@@ -115,7 +115,7 @@ class Window:
         """How many places there are now."""
         return self._pace.limit
 
-    async def enter(self) -> Place:
+    async def enter(self) -> Slot:
         """Wait for a place and take it."""
         if self._taken < self._pace.limit and not self._waiting:
             self._taken += 1
@@ -128,7 +128,7 @@ class Window:
                 if place.done() and not place.cancelled():
                     self._leave()
                 raise
-        return Place(self)
+        return Slot(self)
 
     def _leave(self) -> None:
         self._taken -= 1
@@ -143,14 +143,14 @@ class Window:
         self._pace.take(sign, began_at=began_at, now=self._clock.monotonic(), full=full)
 
 
-class Place:
-    """One request's place, held from `enter` until the block ends."""
+class Slot:
+    """One request's slot, held from `enter` until the block ends."""
 
     def __init__(self, window: Window) -> None:
         self._window = window
         self._began_at = 0.0
 
-    def __enter__(self) -> Place:
+    def __enter__(self) -> Slot:
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:

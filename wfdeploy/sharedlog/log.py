@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from wfdeploy.errors import StateError, StateUnreachable
 from wfdeploy.model.shared_log import (
-    Answer,
     Appended,
     Detached,
     Listed,
-    Outcome,
+    NumberTaken,
     Stored,
     Swapped,
-    Taken,
     Undecided,
+    WriteAnswer,
+    WriteOutcome,
     Written,
 )
 
@@ -59,7 +59,7 @@ class DecidedLog:
         )
 
     def swap_lease(self, content: bytes, version: str | None, *, within_s: float) -> Swapped:
-        def offer() -> Answer:
+        def offer() -> WriteAnswer:
             if version is None:
                 return self.backend.create_lease(content)
             return self.backend.swap_lease(content, version)
@@ -71,7 +71,7 @@ class DecidedLog:
     def _write(
         self,
         content: bytes,
-        offer: Callable[[], Answer],
+        offer: Callable[[], WriteAnswer],
         read: Callable[[], Stored | None],
         within_s: float,
         *,
@@ -91,13 +91,13 @@ class DecidedLog:
             except StateError as error:
                 if not may_land:
                     raise
-                answer = Answer(Outcome.UNDECIDED, reason=error.message)
+                answer = WriteAnswer(WriteOutcome.UNDECIDED, reason=error.message)
             reason = answer.reason
-            if answer.outcome is Outcome.WRITTEN:
+            if answer.outcome is WriteOutcome.WRITTEN:
                 return Written(answer.version)
-            if answer.outcome is Outcome.DETACHED and not may_land:
+            if answer.outcome is WriteOutcome.DETACHED and not may_land:
                 return Detached()
-            may_land = may_land or answer.outcome is Outcome.UNDECIDED
+            may_land = may_land or answer.outcome is WriteOutcome.UNDECIDED
             try:
                 found = read()
             except StateError as error:
@@ -107,10 +107,10 @@ class DecidedLog:
                 if found is not None and found.content == content:
                     return Written(found.version)
                 if found is not None and found.version != replaced:
-                    return Taken(found)
-                if found is None and replaced is not None and answer.outcome is Outcome.REFUSED and not may_land:
-                    return Taken(None)
-                may_land = may_land or answer.outcome is not Outcome.DETACHED
+                    return NumberTaken(found)
+                if found is None and replaced is not None and answer.outcome is WriteOutcome.REFUSED and not may_land:
+                    return NumberTaken(None)
+                may_land = may_land or answer.outcome is not WriteOutcome.DETACHED
             if not next(tries):
                 return Undecided(reason or "what was written can't be seen")
 
@@ -131,7 +131,7 @@ class DecidedLog:
         while True:
             source.seek(0)
             answer = self.backend.create_snapshot(number, source)
-            if answer.outcome is Outcome.WRITTEN:
+            if answer.outcome is WriteOutcome.WRITTEN:
                 return True
             reason = answer.reason or reason
             if any(listed.number == number for listed in self._read(self.backend.list_snapshots, within_s)):

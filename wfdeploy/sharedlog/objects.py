@@ -22,7 +22,7 @@ from math import ceil, log2
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from wfdeploy.errors import StateError, StateUnreachable, StateUnusable
-from wfdeploy.model.shared_log import Answer, Listed, Outcome, Stored
+from wfdeploy.model.shared_log import Listed, Stored, WriteAnswer, WriteOutcome
 from wfdeploy.sharedlog.probe import probe, require_decided
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class ObjectLog:
 
     # --- entries ---------------------------------------------------------------------------------------------
 
-    def create_entry(self, number: int, content: bytes, previous: str) -> Answer:  # noqa: ARG002 - can't be checked
+    def create_entry(self, number: int, content: bytes, previous: str) -> WriteAnswer:  # noqa: ARG002 - can't be checked
         answer = self._create(_entry_key(number), content)
         return replace(answer, version=_tag(answer.version))
 
@@ -142,7 +142,7 @@ class ObjectLog:
 
     # --- snapshots -------------------------------------------------------------------------------------------
 
-    def create_snapshot(self, number: int, source: BinaryIO) -> Answer:
+    def create_snapshot(self, number: int, source: BinaryIO) -> WriteAnswer:
         # A conditional request carries its object whole; in parts, nothing would be checked.
         return self._create(_snapshot_key(number), source.read())
 
@@ -170,10 +170,10 @@ class ObjectLog:
     def read_lease(self) -> Stored | None:
         return self._read(_LEASE)
 
-    def create_lease(self, content: bytes) -> Answer:
+    def create_lease(self, content: bytes) -> WriteAnswer:
         return self._create(_LEASE, content)
 
-    def swap_lease(self, content: bytes, version: str) -> Answer:
+    def swap_lease(self, content: bytes, version: str) -> WriteAnswer:
         return self._swap(_LEASE, content, version)
 
     def close(self) -> None:
@@ -181,15 +181,15 @@ class ObjectLog:
 
     # --- objects ---------------------------------------------------------------------------------------------
 
-    def _create(self, key: str, content: bytes) -> Answer:
+    def _create(self, key: str, content: bytes) -> WriteAnswer:
         return self._put(key, content, "create")
 
-    def _swap(self, key: str, content: bytes, version: str) -> Answer:
+    def _swap(self, key: str, content: bytes, version: str) -> WriteAnswer:
         e_tag, _, generation = version.partition(" ")
         known = {"e_tag": e_tag and f'"{e_tag}"', "version": generation}
         return self._put(key, content, {name: value for name, value in known.items() if value})
 
-    def _put(self, key: str, content: bytes, mode: Any) -> Answer:
+    def _put(self, key: str, content: bytes, mode: Any) -> WriteAnswer:
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         longer = ceil(log2(1 + len(content) // _SLOWEST_BYTES_PER_S / self.request_s))
@@ -199,12 +199,12 @@ class ObjectLog:
                 put = self._store(longer).put(key, content, mode=mode, use_multipart=False)
         except (AlreadyExistsError, PreconditionError):
             # Also said where writers collided and nothing is there (409), so that it has to be read.
-            return Answer(Outcome.REFUSED)
+            return WriteAnswer(WriteOutcome.REFUSED)
         except FileNotFoundError:
-            return Answer(Outcome.REFUSED)  # what was to be replaced is gone
+            return WriteAnswer(WriteOutcome.REFUSED)  # what was to be replaced is gone
         except StateUnreachable as error:
-            return Answer(Outcome.UNDECIDED, reason=error.message)
-        return Answer(Outcome.WRITTEN, _version(put))
+            return WriteAnswer(WriteOutcome.UNDECIDED, reason=error.message)
+        return WriteAnswer(WriteOutcome.WRITTEN, _version(put))
 
     def _read(self, key: str, longer: int = 0) -> Stored | None:
         try:

@@ -143,7 +143,7 @@ def open_backend(url: str, environ: Mapping[str, str], *, below: str = "", reque
     _require("psycopg" if parts.scheme == "postgresql" else "obstore", parts.scheme)
     if parts.scheme == "postgresql":
         from wfdeploy.sharedlog.postgres import PostgresLog
-        from wfdeploy.sharedlog.postgres_connections import Connections
+        from wfdeploy.sharedlog.postgres_connections import PostgresConnections
 
         prefix = "/".join(filter(None, [_prefix(url, parameters.pop("prefix", "")), below]))
         schema = parameters.pop("schema", "wfdeploy")
@@ -154,7 +154,7 @@ def open_backend(url: str, environ: Mapping[str, str], *, below: str = "", reque
             )
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
         given = {*parameters, "user" if parts.username else "", "password" if parts.password else ""}
-        connections = Connections(
+        connections = PostgresConnections(
             conninfo=parts._replace(query=query, fragment="").geturl(),
             options={
                 known: environ[name] for name, known in _LIBPQ.items() if environ.get(name) and known not in given

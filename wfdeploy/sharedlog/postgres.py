@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 import psycopg
 
 from wfdeploy.errors import StateUnreachable, StateUnusable
-from wfdeploy.model.shared_log import Answer, Listed, Outcome, Stored, digest_of
-from wfdeploy.sharedlog.postgres_connections import Connections
+from wfdeploy.model.shared_log import Listed, Stored, WriteAnswer, WriteOutcome, digest_of
+from wfdeploy.sharedlog.postgres_connections import PostgresConnections
 from wfdeploy.sharedlog.probe import probe, require_decided
 
 _PIECE_BYTES = 1024 * 1024
@@ -64,7 +64,7 @@ _LEASE, _INCARNATION = "lease", "incarnation"
 class PostgresLog:
     """A `LogBackend` on PostgreSQL; its methods are documented there."""
 
-    connections: Connections
+    connections: PostgresConnections
 
     schema: str
 
@@ -135,11 +135,11 @@ class PostgresLog:
 
     # --- entries ---------------------------------------------------------------------------------------------
 
-    def create_entry(self, number: int, content: bytes, previous: str) -> Answer:
+    def create_entry(self, number: int, content: bytes, previous: str) -> WriteAnswer:
         values = {"number": number, "content": content, "previous": bytes.fromhex(previous)}
         try:
             if self._run("write", _CREATE_ENTRY, **values):
-                return Answer(Outcome.WRITTEN, digest_of(content))
+                return WriteAnswer(WriteOutcome.WRITTEN, digest_of(content))
             # Nothing was written; why not is another question, and its answer as good as any later one.
             rows = self._rows(
                 "read",
@@ -148,12 +148,12 @@ class PostgresLog:
                 number=number,
             )
         except StateUnreachable as error:
-            return Answer(Outcome.UNDECIDED, reason=error.message)
+            return WriteAnswer(WriteOutcome.UNDECIDED, reason=error.message)
         if number in dict(rows):
-            return Answer(Outcome.REFUSED)
+            return WriteAnswer(WriteOutcome.REFUSED)
         if dict(rows).get(number - 1) == values["previous"]:
-            return Answer(Outcome.UNDECIDED, reason="the entry before was written meanwhile")
-        return Answer(Outcome.DETACHED)
+            return WriteAnswer(WriteOutcome.UNDECIDED, reason="the entry before was written meanwhile")
+        return WriteAnswer(WriteOutcome.DETACHED)
 
     def list_entries(self, first: int, limit: int) -> Sequence[Listed]:
         rows = self._rows(
@@ -178,7 +178,7 @@ class PostgresLog:
 
     # --- snapshots -------------------------------------------------------------------------------------------
 
-    def create_snapshot(self, number: int, source: BinaryIO) -> Answer:
+    def create_snapshot(self, number: int, source: BinaryIO) -> WriteAnswer:
         insert = self._sql("INSERT INTO {schema}.snapshots (log, number, piece, content) VALUES (%s, %s, %s, %s)")
         try:
             with self.connections.one("write") as connection, connection.transaction():
@@ -187,10 +187,10 @@ class PostgresLog:
                     connection.execute(insert, (self.prefix, number, piece, content))
                     piece += 1
         except psycopg.errors.UniqueViolation:
-            return Answer(Outcome.REFUSED)
+            return WriteAnswer(WriteOutcome.REFUSED)
         except StateUnreachable as error:
-            return Answer(Outcome.UNDECIDED, reason=error.message)
-        return Answer(Outcome.WRITTEN)
+            return WriteAnswer(WriteOutcome.UNDECIDED, reason=error.message)
+        return WriteAnswer(WriteOutcome.WRITTEN)
 
     def list_snapshots(self) -> Sequence[Listed]:
         rows = self._rows(
@@ -226,10 +226,10 @@ class PostgresLog:
     def read_lease(self) -> Stored | None:
         return self._read_register(_LEASE)
 
-    def create_lease(self, content: bytes) -> Answer:
+    def create_lease(self, content: bytes) -> WriteAnswer:
         return self._create_register(_LEASE, content)
 
-    def swap_lease(self, content: bytes, version: str) -> Answer:
+    def swap_lease(self, content: bytes, version: str) -> WriteAnswer:
         return self._swap_register(_LEASE, content, version)
 
     def close(self) -> None:
@@ -237,10 +237,10 @@ class PostgresLog:
 
     # --- rows ------------------------------------------------------------------------------------------------
 
-    def _create_register(self, name: str, content: bytes) -> Answer:
+    def _create_register(self, name: str, content: bytes) -> WriteAnswer:
         return self._write(_CREATE_REGISTER, name=name, content=content)
 
-    def _swap_register(self, name: str, content: bytes, version: str) -> Answer:
+    def _swap_register(self, name: str, content: bytes, version: str) -> WriteAnswer:
         return self._write(_SWAP_REGISTER, name=name, content=content, version=version)
 
     def _read_register(self, name: str) -> Stored | None:
@@ -252,13 +252,15 @@ class PostgresLog:
         )
         return next((Stored(content, digest_of(content), int(at)) for content, at in rows), None)
 
-    def _write(self, statement: str, *, content: bytes, **values: Any) -> Answer:
+    def _write(self, statement: str, *, content: bytes, **values: Any) -> WriteAnswer:
         """Run a statement that makes one row have this content, or changes nothing."""
         try:
             is_written = self._run("write", statement, content=content, **values)
         except StateUnreachable as error:
-            return Answer(Outcome.UNDECIDED, reason=error.message)
-        return Answer(Outcome.WRITTEN, digest_of(content)) if is_written else Answer(Outcome.REFUSED)
+            return WriteAnswer(WriteOutcome.UNDECIDED, reason=error.message)
+        return (
+            WriteAnswer(WriteOutcome.WRITTEN, digest_of(content)) if is_written else WriteAnswer(WriteOutcome.REFUSED)
+        )
 
     def _run(self, verb: str, statement: str, **values: Any) -> int:
         """Run a statement; the number of rows that it changed."""

@@ -50,7 +50,7 @@ class TimedConnection(psycopg.Connection[tuple[Any, ...]]):
 
 
 @dataclass(slots=True, kw_only=True)
-class Connections:
+class PostgresConnections:
     """Connections to one database. Any thread may ask for one; one thread uses one at a time."""
 
     conninfo: str

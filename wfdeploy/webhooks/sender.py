@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import httpx
 
-from wfdeploy.model.notification import Delivery, DeliveryOutcome, Notification
+from wfdeploy.model.notification import DeliveryOutcome, DeliveryResult, Notification
 from wfdeploy.webhooks.slack import slack_body
 
 _TIMEOUT_S = 3.0
@@ -34,13 +34,13 @@ class HttpWebhooks:
         self._pauses_s = pauses_s
         self._client: httpx.AsyncClient | None = None
 
-    async def deliver(self, webhook: str, notification: Notification, body: object) -> Delivery:
+    async def deliver(self, webhook: str, notification: Notification, body: object) -> DeliveryResult:
         """See `Webhooks`. The id is in a header (`webhook-id`, as Standard Webhooks has it), and in the usual body."""
         content = json.dumps(slack_body(notification) if body is None else body, ensure_ascii=False).encode(
             errors="replace"
         )
         if len(content) > _LONGEST_BODY:
-            return Delivery(DeliveryOutcome.REFUSED, f"its body is larger than {_LONGEST_BODY // 1024} KiB")
+            return DeliveryResult(DeliveryOutcome.REFUSED, f"its body is larger than {_LONGEST_BODY // 1024} KiB")
         found = await self._send(self._urls[webhook], notification, content)
         for pause_s in self._pauses_s:
             if found.outcome is not DeliveryOutcome.FAILED:
@@ -49,7 +49,7 @@ class HttpWebhooks:
             found = await self._send(self._urls[webhook], notification, content)
         return found
 
-    async def _send(self, url: str, notification: Notification, content: bytes) -> Delivery:
+    async def _send(self, url: str, notification: Notification, content: bytes) -> DeliveryResult:
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=self._timeout_s, follow_redirects=False)
         headers = {
@@ -66,12 +66,12 @@ class HttpWebhooks:
                 status = answer.status_code
         except (httpx.HTTPError, TimeoutError, OSError, ValueError) as error:
             # Its words may hold the URL.
-            return Delivery(DeliveryOutcome.FAILED, f"no answer ({type(error).__name__})")
+            return DeliveryResult(DeliveryOutcome.FAILED, f"no answer ({type(error).__name__})")
         if 200 <= status < 300:
-            return Delivery(DeliveryOutcome.ACCEPTED)
+            return DeliveryResult(DeliveryOutcome.ACCEPTED)
         is_passing = status >= 500 or status in _PASSING
         reason = f"it answered {status}" + (", and redirects are not followed" if 300 <= status < 400 else "")
-        return Delivery(DeliveryOutcome.FAILED if is_passing else DeliveryOutcome.REFUSED, reason)
+        return DeliveryResult(DeliveryOutcome.FAILED if is_passing else DeliveryOutcome.REFUSED, reason)
 
     async def aclose(self) -> None:
         if self._client is not None:

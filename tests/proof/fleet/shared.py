@@ -14,7 +14,7 @@ from tests.fakes.model_server import Crash
 from tests.proof.fleet.wire import Clock
 from tests.support.shared_logs import MemoryBackend
 from wfdeploy.errors import StateError, StateUnreachable
-from wfdeploy.model.shared_log import Answer, Outcome
+from wfdeploy.model.shared_log import WriteAnswer, WriteOutcome
 from wfdeploy.model.state import Binding
 from wfdeploy.ports import Permit
 from wfdeploy.sharedlog.log import DecidedLog
@@ -36,18 +36,18 @@ class TroubledBackend(MemoryBackend):
         self.luck = luck
         self.happened = happened
         self.trouble = 0.0
-        self._late: list[Callable[[], Answer]] = []
+        self._late: list[Callable[[], WriteAnswer]] = []
 
-    def create_entry(self, number: int, content: bytes, previous: str) -> Answer:
+    def create_entry(self, number: int, content: bytes, previous: str) -> WriteAnswer:
         return self._troubled(lambda: super(TroubledBackend, self).create_entry(number, content, previous))
 
-    def create_lease(self, content: bytes) -> Answer:
+    def create_lease(self, content: bytes) -> WriteAnswer:
         return self._troubled(lambda: super(TroubledBackend, self).create_lease(content))
 
-    def swap_lease(self, content: bytes, version: str) -> Answer:
+    def swap_lease(self, content: bytes, version: str) -> WriteAnswer:
         return self._troubled(lambda: super(TroubledBackend, self).swap_lease(content, version))
 
-    def _troubled(self, write: Callable[[], Answer]) -> Answer:
+    def _troubled(self, write: Callable[[], WriteAnswer]) -> WriteAnswer:
         while self._late and self.luck.random() < 0.5:
             self._late.pop(0)()
             self.happened("a write to the log arrived late")
@@ -61,7 +61,7 @@ class TroubledBackend(MemoryBackend):
             self.happened("an answer of the log was lost")
         elif dice < 0.9:
             self._late.append(write)
-        return Answer(Outcome.UNDECIDED, reason="no answer")
+        return WriteAnswer(WriteOutcome.UNDECIDED, reason="no answer")
 
 
 class Mortal(SharedBackend):

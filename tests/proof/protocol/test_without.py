@@ -17,7 +17,7 @@ from tests.support.shared_logs import MemoryBackend
 from tests.unit.state.shared.test_backend import World, fill
 from wfdeploy.errors import StateError
 from wfdeploy.model.edits import Intend
-from wfdeploy.model.shared_log import Answer, Outcome
+from wfdeploy.model.shared_log import WriteAnswer, WriteOutcome
 from wfdeploy.state.shared import following, replica
 from wfdeploy.state.shared import lease as leases
 from wfdeploy.state.shared.backend import SharedBackend
@@ -34,12 +34,12 @@ class Remembering(MemoryBackend):
         self.holds_back = False
         self.late: list[tuple[int, bytes, str]] = []
 
-    def create_entry(self, number: int, content: bytes, previous: str) -> Answer:
+    def create_entry(self, number: int, content: bytes, previous: str) -> WriteAnswer:
         if self.holds_back:
             self.late.append((number, content, previous))
-            return Answer(Outcome.UNDECIDED, reason="no answer")
+            return WriteAnswer(WriteOutcome.UNDECIDED, reason="no answer")
         answer = super().create_entry(number, content, previous)
-        if answer.outcome is Outcome.WRITTEN:
+        if answer.outcome is WriteOutcome.WRITTEN:
             self.ever[number].add(content)
         return answer
 

@@ -15,12 +15,12 @@ from tests.fakes.memory_log import Fate, MemoryLog, Objects
 from wfdeploy.errors import StateUnreachable, StateUnusable
 from wfdeploy.log_ports import LogBackend, SharedLog
 from wfdeploy.model.shared_log import (
-    Answer,
     Detached,
-    Outcome,
+    NumberTaken,
     Stored,
-    Taken,
     Undecided,
+    WriteAnswer,
+    WriteOutcome,
     Written,
     digest_of,
 )
@@ -94,9 +94,9 @@ def test_a_conflict_with_nothing_there_is_tried_again() -> None:
     """Stores say so (409) when writers collide; it doesn't mean that an object is there."""
 
     class Colliding(MemoryLog):
-        def create_entry(self, number: int, content: bytes, previous: str) -> Answer:
+        def create_entry(self, number: int, content: bytes, previous: str) -> WriteAnswer:
             if answers.pop(0):
-                return Answer(Outcome.REFUSED)
+                return WriteAnswer(WriteOutcome.REFUSED)
             return super().create_entry(number, content, previous)
 
     answers = [True, True, False]
@@ -110,11 +110,11 @@ def test_a_refused_swap_whose_bytes_stand_there_was_carried_out() -> None:
     assert isinstance(first, Written)
     backend.fate = fates(Fate.LOST, Fate.NEVER)
     assert log.swap_lease(b"2", first.version, within_s=5) == Written("2")
-    assert log.swap_lease(b"3", first.version, within_s=5) == Taken(Stored(b"2", "2", 1_800_000_000_002))
+    assert log.swap_lease(b"3", first.version, within_s=5) == NumberTaken(Stored(b"2", "2", 1_800_000_000_002))
 
 
 def test_a_swap_of_no_lease_is_refused() -> None:
-    assert log_over(MemoryLog()).swap_lease(b"1", "7", within_s=5) == Taken(None)
+    assert log_over(MemoryLog()).swap_lease(b"1", "7", within_s=5) == NumberTaken(None)
 
 
 def test_a_snapshot_that_another_wrote_stands() -> None:
@@ -207,7 +207,7 @@ class Writers:
             match done:
                 case Written():
                     self.claims.append((len(seen), content))
-                case Taken(found):
+                case NumberTaken(found):
                     self.refused.add(content)
                     if found is not None:
                         self.claims.append((len(seen), found.content))

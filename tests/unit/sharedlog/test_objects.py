@@ -14,7 +14,7 @@ from tests.fakes.loop_thread import LoopThread
 from tests.fakes.raw_http import RawRequest, read_request, response
 from wfdeploy.errors import StateError, StateUnreachable, StateUnusable
 from wfdeploy.log_ports import LogBackend
-from wfdeploy.model.shared_log import Answer, Outcome
+from wfdeploy.model.shared_log import WriteAnswer, WriteOutcome
 from wfdeploy.sharedlog.objects import ObjectLog
 from wfdeploy.sharedlog.opening import open_backend
 
@@ -63,7 +63,7 @@ REFUSED = [
 ]
 
 
-def writes(log: LogBackend) -> list[Callable[[], Answer]]:
+def writes(log: LogBackend) -> list[Callable[[], WriteAnswer]]:
     return [lambda: log.create_entry(1, b"x", ""), lambda: log.create_lease(b"x"), lambda: log.swap_lease(b"x", "v")]
 
 
@@ -72,7 +72,7 @@ def test_answers_that_leave_a_write_open(status: int, code: str, said: str) -> N
     with Scripted(answer(status, code)) as server:
         for number, write in enumerate(writes(server.log()), 1):
             done = write()
-            assert done.outcome is Outcome.UNDECIDED
+            assert done.outcome is WriteOutcome.UNDECIDED
             assert said in done.reason
             assert len(server.requests) == number  # the library's own retries are off
         with pytest.raises(StateUnreachable):
@@ -96,18 +96,18 @@ def test_answers_that_refuse_for_good(status: int, code: str, said: str) -> None
 @pytest.mark.parametrize("status", [409, 412])
 def test_conflicts_are_refusals_that_have_to_be_looked_at(status: int) -> None:
     with Scripted(answer(status, "ConditionalRequestConflict")) as server:
-        assert [write().outcome for write in writes(server.log())] == [Outcome.REFUSED] * 3
+        assert [write().outcome for write in writes(server.log())] == [WriteOutcome.REFUSED] * 3
 
 
 def test_an_answer_without_a_version_says_nothing() -> None:
     with Scripted(response(200, "")) as server:
-        assert server.log().create_entry(1, b"x", "").outcome is Outcome.UNDECIDED
+        assert server.log().create_entry(1, b"x", "").outcome is WriteOutcome.UNDECIDED
 
 
 def test_conditions_go_with_every_write() -> None:
     with Scripted(response(200, "", {"ETag": '"e"'})) as server:
         log = server.log()
-        assert log.create_entry(123_456, b"x" * 300_000, "") == Answer(Outcome.WRITTEN, "e")
+        assert log.create_entry(123_456, b"x" * 300_000, "") == WriteAnswer(WriteOutcome.WRITTEN, "e")
         log.create_lease(b"x")
         log.swap_lease(b"y", "e")
         entry, lease, swap = server.requests

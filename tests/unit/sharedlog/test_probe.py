@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.memory_log import MemoryLog, Objects
 from wfdeploy.errors import StateUnreachable, StateUnusable
-from wfdeploy.model.shared_log import Answer, Outcome, Stored
+from wfdeploy.model.shared_log import Stored, WriteAnswer, WriteOutcome
 from wfdeploy.sharedlog.probe import probe
 
 
@@ -19,23 +19,23 @@ class Store:
     def __init__(self) -> None:
         self.objects = Objects()
 
-    def create(self, content: bytes) -> Answer:
+    def create(self, content: bytes) -> WriteAnswer:
         return self.objects.put("key", content, version=None)
 
-    def swap(self, content: bytes, version: str) -> Answer:
+    def swap(self, content: bytes, version: str) -> WriteAnswer:
         return self.objects.put("key", content, version=int(version))
 
     def read(self) -> Stored | None:
         content, version, _ = self.objects.content["key"]
         return Stored(content, str(version))
 
-    def overwrite(self, content: bytes) -> Answer:
+    def overwrite(self, content: bytes) -> WriteAnswer:
         stored = self.objects.content.get("key")
         return self.objects.put("key", content, version=None if stored is None else stored[1])
 
 
 class IgnoresCreate(Store):
-    def create(self, content: bytes) -> Answer:
+    def create(self, content: bytes) -> WriteAnswer:
         with self.objects.guard:
             return self.overwrite(content)
 
@@ -47,11 +47,11 @@ class Races(Store):
         super().__init__()
         self.looked = threading.Barrier(16)
 
-    def create(self, content: bytes) -> Answer:
+    def create(self, content: bytes) -> WriteAnswer:
         is_there = "key" in self.objects.content
         self.looked.wait(10)
         with self.objects.guard:
-            return Answer(Outcome.REFUSED) if is_there else self.overwrite(content)
+            return WriteAnswer(WriteOutcome.REFUSED) if is_there else self.overwrite(content)
 
 
 class LosesTheWinner(Store):
@@ -60,18 +60,18 @@ class LosesTheWinner(Store):
 
 
 class IgnoresVersions(Store):
-    def swap(self, content: bytes, version: str) -> Answer:
+    def swap(self, content: bytes, version: str) -> WriteAnswer:
         return self.overwrite(content)
 
 
 class RefusesItsOwnVersions(Store):
-    def swap(self, content: bytes, version: str) -> Answer:
-        return Answer(Outcome.REFUSED)
+    def swap(self, content: bytes, version: str) -> WriteAnswer:
+        return WriteAnswer(WriteOutcome.REFUSED)
 
 
 class GivesNoAnswer(Store):
-    def create(self, content: bytes) -> Answer:
-        return Answer(Outcome.UNDECIDED, reason="no answer")
+    def create(self, content: bytes) -> WriteAnswer:
+        return WriteAnswer(WriteOutcome.UNDECIDED, reason="no answer")
 
     def read(self) -> Stored | None:
         return None

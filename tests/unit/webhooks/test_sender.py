@@ -9,7 +9,7 @@ from contextlib import aclosing
 import pytest
 
 from tests.fakes.chaos_server import Behaviour, ChaosServer, answer, drip, drop, hang
-from wfdeploy.model.notification import Delivery, DeliveryOutcome, Notification, NotificationKind
+from wfdeploy.model.notification import DeliveryOutcome, DeliveryResult, Notification, NotificationKind
 from wfdeploy.webhooks.sender import HttpWebhooks
 
 ONE = Notification(
@@ -23,8 +23,8 @@ ONE = Notification(
 OK = answer(200, "ok")
 
 
-def delivered(server: ChaosServer, body: object = None, *, timeout_s: float = 0.2) -> Delivery:
-    async def once() -> Delivery:
+def delivered(server: ChaosServer, body: object = None, *, timeout_s: float = 0.2) -> DeliveryResult:
+    async def once() -> DeliveryResult:
         webhooks = HttpWebhooks({"ops": f"{server.url}/services/T0/B0"}, timeout_s=timeout_s, pauses_s=(0.0, 0.0))
         async with aclosing(webhooks):
             return await webhooks.deliver("ops", ONE, body)
@@ -34,7 +34,7 @@ def delivered(server: ChaosServer, body: object = None, *, timeout_s: float = 0.
 
 def test_a_notification_is_posted_with_its_id() -> None:
     with ChaosServer([answer(204)]) as server:
-        assert delivered(server) == Delivery(DeliveryOutcome.ACCEPTED)
+        assert delivered(server) == DeliveryResult(DeliveryOutcome.ACCEPTED)
     (request,) = server.requests
     assert (request.method, request.target) == ("POST", "/services/T0/B0")
     assert (request.headers["webhook-id"], request.headers["webhook-timestamp"]) == ("0123abcd", "1790000000")
@@ -60,21 +60,21 @@ def test_what_may_pass_is_tried_again_under_the_same_id(passing: Behaviour) -> N
 
 def test_it_is_tried_three_times_and_no_more() -> None:
     with ChaosServer(otherwise=answer(502)) as server:
-        assert delivered(server) == Delivery(DeliveryOutcome.FAILED, "it answered 502")
+        assert delivered(server) == DeliveryResult(DeliveryOutcome.FAILED, "it answered 502")
     assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 413])
 def test_a_refusal_is_not_tried_again(status: int) -> None:
     with ChaosServer(otherwise=answer(status)) as server:
-        assert delivered(server) == Delivery(DeliveryOutcome.REFUSED, f"it answered {status}")
+        assert delivered(server) == DeliveryResult(DeliveryOutcome.REFUSED, f"it answered {status}")
     assert len(server.requests) == 1
 
 
 def test_redirects_are_not_followed() -> None:
     with ChaosServer() as elsewhere, ChaosServer(otherwise=answer(307, headers={"Location": elsewhere.url})) as server:
         found = delivered(server)
-        assert found == Delivery(DeliveryOutcome.REFUSED, "it answered 307, and redirects are not followed")
+        assert found == DeliveryResult(DeliveryOutcome.REFUSED, "it answered 307, and redirects are not followed")
         assert elsewhere.requests == []
 
 
@@ -82,7 +82,7 @@ def test_nobody_listens_and_the_reason_holds_no_url() -> None:
     with ChaosServer() as server:
         server.stop_listening()
         found = delivered(server)
-    assert found == Delivery(DeliveryOutcome.FAILED, "no answer (ConnectError)")
+    assert found == DeliveryResult(DeliveryOutcome.FAILED, "no answer (ConnectError)")
 
 
 def test_a_huge_body_is_refused_before_anything_is_sent() -> None:

@@ -39,7 +39,7 @@ _LONGEST_REPORT = 16 * 1024 * 1024
     "--timeout",
     cls=Option,
     metavar="SECONDS",
-    type=options.Amount(min=0),
+    type=options.FiniteRange(min=0),
     default=300.0,
     help="How long to wait for rate limits and passing failures, together.  [default: 300]",
 )

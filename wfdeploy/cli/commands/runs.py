@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     "interval_s",
     cls=Option,
     metavar="SECONDS",
-    type=options.Amount(min=0.1),
+    type=options.FiniteRange(min=0.1),
     default=5.0,
     help="With --watch: how long between two updates.  [default: 5]",
 )
@@ -150,7 +150,7 @@ def status(
     "timeout_s",
     cls=Option,
     metavar="SECONDS",
-    type=options.Amount(min=0),
+    type=options.FiniteRange(min=0),
     default=3600.0,
     help="How long to wait.  [default: 3600]",
 )

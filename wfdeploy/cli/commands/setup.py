@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from wfdeploy.cli.origin import Origin
     from wfdeploy.cli.output import App
-    from wfdeploy.cli.scaffold import Written
+    from wfdeploy.cli.scaffold import WrittenFile
 
 CI = ("github", "gitlab")
 _SCHEMAS = ("manifest", "project")
@@ -116,7 +116,7 @@ def _origin(app: App, ci: str | None, source: str | None) -> Origin:
     return parse(answer)
 
 
-def _as_json(files: Sequence[Written]) -> list[dict[str, object]]:
+def _as_json(files: Sequence[WrittenFile]) -> list[dict[str, object]]:
     return [{"file": file.name, "created": file.created} for file in files]
 
 

@@ -11,7 +11,7 @@ from wfdeploy.manifests.expand.expressions import (
     Evaluator,
     ExpressionError,
     Scope,
-    Tally,
+    SizeLimit,
     UnknownValueError,
     Varying,
     compile_text,
@@ -66,7 +66,7 @@ class Evaluation:
         return tuple(text for _, text in self._texts(enumerate(value), path) if text is not None)
 
     def _texts(self, items: Iterable[tuple[_Key, str | None]], path: FieldPath) -> Iterator[tuple[_Key, Text | None]]:
-        tally = Tally(self.most)
+        tally = SizeLimit(self.most)
         for key, text in items:
             if text is None or OPENING not in text:
                 yield key, text
@@ -87,7 +87,7 @@ class Evaluation:
         if not self.document.has_expressions or not _has_expression(value):
             return value
         try:
-            return self._tree(value, path, Tally(most))
+            return self._tree(value, path, SizeLimit(most))
         except _TooBigError:
             return value
 
@@ -110,7 +110,7 @@ class Evaluation:
             return Constant(stand_in)
 
     def compiled_tree(
-        self, value: BodyValue, path: FieldPath, names: Collection[str], tally: Tally | None
+        self, value: BodyValue, path: FieldPath, names: Collection[str], tally: SizeLimit | None
     ) -> Constant | Varying:
         """A structured body of a template. What doesn't change from row to row is shared by all.
 
@@ -179,7 +179,7 @@ class Evaluation:
         """What writes numbers as text."""
         return self._evaluator.numbers
 
-    def _tree(self, value: BodyValue, path: FieldPath, tally: Tally) -> BodyValue:
+    def _tree(self, value: BodyValue, path: FieldPath, tally: SizeLimit) -> BodyValue:
         if isinstance(value, str):
             if OPENING not in value:
                 return value
@@ -197,7 +197,7 @@ class Evaluation:
             return [self._tree(item, (*path, index), tally) for index, item in enumerate(value)]
         return value
 
-    def _count(self, value: object, tally: Tally, path: FieldPath, source: str) -> None:
+    def _count(self, value: object, tally: SizeLimit, path: FieldPath, source: str) -> None:
         """Raises: `_TooBigError`, with a finding, when it becomes too much: the rest isn't evaluated."""
         try:
             tally.add(value, source)
@@ -213,7 +213,7 @@ class Evaluation:
                 self.add((*path, key), "expression-in-key", message, address=address, part=Part.KEY)
 
 
-def _tallied(compiled: Constant | Varying, tally: Tally, source: str, path: FieldPath) -> Constant | Varying:
+def _tallied(compiled: Constant | Varying, tally: SizeLimit, source: str, path: FieldPath) -> Constant | Varying:
     """Raises: `ExpressionError`, as what it gives does."""
     if isinstance(compiled, Constant):
         tally.add(compiled.value, source)

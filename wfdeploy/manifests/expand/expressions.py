@@ -343,7 +343,7 @@ def size_of(value: object, most: int) -> int:
     return size
 
 
-class Tally:
+class SizeLimit:
     """Adds up what several expressions make that end up in one value."""
 
     def __init__(self, most: int) -> None:

@@ -28,7 +28,7 @@ _NOT_FOR_REQUESTS = frozenset(("forEach", "matrix", "key", "name", "workflowRunI
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class GeneratorEntry:
     """An entry of `spec.runs` with a generator, and what its document gives it.
 
     line: where it begins.
@@ -60,7 +60,9 @@ class Entry:
         return [name for name, field in (("row", "forEach"), ("matrix", "matrix")) if field in self.fields]
 
 
-def generate(entry: Entry, start: int, wanted: Container[int] | None) -> Generator[tuple[int, DeclaredRun], None, int]:
+def generate(
+    entry: GeneratorEntry, start: int, wanted: Container[int] | None
+) -> Generator[tuple[int, DeclaredRun], None, int]:
     """The runs of an entry with their ordinals, from `start` on; returns the first ordinal after them.
 
     Every row counts, bad ones too: ordinals depend on nothing but the document and its data.
@@ -83,7 +85,7 @@ def generate(entry: Entry, start: int, wanted: Container[int] | None) -> Generat
         return start
 
 
-def _key(entry: Entry) -> Varying | None:
+def _key(entry: GeneratorEntry) -> Varying | None:
     """The key as a function of the scope; None, and a finding, when it can't be one."""
     path = (*entry.path, "key")
     text = entry.fields.get("key")
@@ -98,7 +100,7 @@ def _key(entry: Entry) -> Varying | None:
     return None
 
 
-def _combinations(entry: Entry) -> list[dict[str, Any]] | None:
+def _combinations(entry: GeneratorEntry) -> list[dict[str, Any]] | None:
     """The combinations of the matrix: a single empty one without a matrix, None (and a finding) where it is wrong."""
     given = entry.fields.get("matrix")
     if given is None:
@@ -138,7 +140,9 @@ def _combinations(entry: Entry) -> list[dict[str, Any]] | None:
 class _Generation:
     """One pass over the rows and combinations of an entry."""
 
-    def __init__(self, entry: Entry, key: Varying, rows: RowSet | None, combined: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, entry: GeneratorEntry, key: Varying, rows: RowSet | None, combined: Sequence[Mapping[str, Any]]
+    ) -> None:
         self._entry = entry
         self._key = key
         self._rows = rows
@@ -280,7 +284,7 @@ class _EveryRowError(Exception):
 class _RowErrors:
     """What is wrong with the rows of an entry: the first ten thousand are reported, the others counted."""
 
-    def __init__(self, entry: Entry, rows: RowSet | None) -> None:
+    def __init__(self, entry: GeneratorEntry, rows: RowSet | None) -> None:
         self._entry = entry
         self._rows = rows
         self._counts: Counter[Severity] = Counter()

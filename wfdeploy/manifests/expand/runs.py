@@ -190,9 +190,9 @@ def expand(
             continue
         line = fields.line if isinstance(fields, Fields) else document.line
         if "forEach" in fields or "matrix" in fields:
-            from wfdeploy.manifests.expand.generators import Entry, generate
+            from wfdeploy.manifests.expand.generators import GeneratorEntry, generate
 
-            entry = Entry(
+            entry = GeneratorEntry(
                 index=index,
                 fields=fields,
                 line=line,

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, cast
 
 from wfdeploy.manifests.expand.defaults import STAND_IN_URL, body_of, default_content_type, layer
 from wfdeploy.manifests.expand.evaluation import Evaluation
-from wfdeploy.manifests.expand.expressions import OPENING, Constant, ExpressionError, Scope, Tally
+from wfdeploy.manifests.expand.expressions import OPENING, Constant, ExpressionError, Scope, SizeLimit
 from wfdeploy.manifests.expand.input_files import InputFiles
 from wfdeploy.model.document import FieldPath
 from wfdeploy.model.request import Body, Request, Template
@@ -43,7 +43,7 @@ class RunTemplate:
         self._evaluation = evaluation
         self._path = path
         self._names = names
-        self._tally: Tally | None = None
+        self._tally: SizeLimit | None = None
         fixed = dict(own)
         if fixed.get("flowControl") is not None:
             fixed["flowControl"] = dict(fixed["flowControl"])
@@ -100,7 +100,7 @@ class RunTemplate:
 
     def _values(self, field: str, parts: Mapping[Any, _Part], scope: Scope) -> dict[Any, Any]:
         """The texts of a field for a row. Raises: `ExpressionError`, as soon as they are too much together."""
-        tally = Tally(self._evaluation.most) if len(parts) > _FEW else None
+        tally = SizeLimit(self._evaluation.most) if len(parts) > _FEW else None
         made: dict[Any, Any] = {}
         for key, part in parts.items():
             made[key] = part.value if isinstance(part, Constant) else part(scope)
@@ -121,7 +121,7 @@ class RunTemplate:
         if fixed.get("body") is None:
             return None
         if repr(fixed["body"]).count(OPENING) > _FEW:
-            self._tally = Tally(self._evaluation.most)
+            self._tally = SizeLimit(self._evaluation.most)
         compiled = self._evaluation.compiled_tree(fixed["body"], (*self._path, "body"), self._names, self._tally)
         if self._tally is not None:
             self._tally.fix()

@@ -26,7 +26,7 @@ from wfdeploy.planning.listing.run_states import Snapshot
 from wfdeploy.planning.listing.run_states import since as since_oldest
 from wfdeploy.ports import RunGateway
 from wfdeploy.sending.absence import Absence, Findings, examine
-from wfdeploy.sending.listing import Listed, earliest, list_all
+from wfdeploy.sending.listing import ListedRuns, earliest, list_all
 from wfdeploy.sending.patience import Patience
 from wfdeploy.sending.server_time import DATE_RESOLUTION_MS, ROUNDED_S, ServerTime
 from wfdeploy.workspace import Workspace
@@ -180,7 +180,7 @@ class Discovery:
             self.time.learn(page.server_time_ms, asked_at=asked_at, answered_at=self.time.now())
             break
 
-    async def _list(self, baseline: Baseline, sends: Sending, standings: Collection[Standing]) -> Listed:
+    async def _list(self, baseline: Baseline, sends: Sending, standings: Collection[Standing]) -> ListedRuns:
         """Make one listing for all purposes, back to what may be unknown, and to the oldest run in question."""
         workspace = self.workspace
         start = self._reach(baseline, sends)
@@ -204,7 +204,7 @@ class Discovery:
 
     async def _list_after(
         self, baseline: Baseline, sends: Sending, since_ms: int | None, oldest_ms: int | None, expected: int
-    ) -> Listed | None:
+    ) -> ListedRuns | None:
         """Continue a listing that an earlier command began, and list what came after it. None: there is none.
 
         The earlier listing counts as if it had ended then and moved the watermark. The second one reaches back to
@@ -251,7 +251,7 @@ class Discovery:
             start = min(start, watermark - 1000 * (change.desired.delay_s or 0))
         return start
 
-    async def _list_since(self, since_ms: int | None, expected: int, long: LongListings | None = None) -> Listed:
+    async def _list_since(self, since_ms: int | None, expected: int, long: LongListings | None = None) -> ListedRuns:
         workspace = self.workspace
         listed = await list_all(
             self.gateway,
@@ -269,7 +269,7 @@ class Discovery:
             workspace.listener(notice)
         return listed
 
-    def _listing(self, listed: Listed, verdicts: dict[Address, Verdict]) -> RunListing:
+    def _listing(self, listed: ListedRuns, verdicts: dict[Address, Verdict]) -> RunListing:
         reach_ms, began_ms = listed.reach_ms, self._began_ms(listed)
         return RunListing(
             # What lies further back is known to the state already, or is too old to matter.
@@ -282,7 +282,7 @@ class Discovery:
             reach_ms=reach_ms,
         )
 
-    def _snapshot(self, listed: Listed) -> Snapshot:
+    def _snapshot(self, listed: ListedRuns) -> Snapshot:
         return Snapshot(
             runs=RunIndex(listed.runs),
             since_ms=listed.since_ms,
@@ -292,7 +292,7 @@ class Discovery:
             log_retention_ms=round(1000 * self.workspace.project.server.log_retention_s),
         )
 
-    def _began_ms(self, listed: Listed) -> int | None:
+    def _began_ms(self, listed: ListedRuns) -> int | None:
         """When a listing began, in server time; None where the server tells no time."""
         return self.time.earliest_ms(listed.asked_at) if self.time.is_known else None
 
@@ -325,7 +325,7 @@ class Discovery:
             for attempt in baseline.open_attempts
         }
 
-    def _examine(self, baseline: Baseline, listed: Listed) -> Findings:
+    def _examine(self, baseline: Baseline, listed: ListedRuns) -> Findings:
         return examine(
             baseline.open_attempts,
             listed.runs,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from wfdeploy.errors import StateError, StateLocked, StateUnreachable, StateUnusable
-from wfdeploy.model.shared_log import Stored, Taken, Undecided, Written
+from wfdeploy.model.shared_log import NumberTaken, Stored, Undecided, Written
 from wfdeploy.state.shared.lease_content import (
     LEFT_OPEN,
     LOST,
@@ -228,7 +228,7 @@ class Lease:
                     self._content = replace(content, suspect=self._content.suspect, stray=self._content.stray)
                     self._version, self._began = new, began
                 self._confirmed = max(self._confirmed, began[0])
-            case Taken(found):
+            case NumberTaken(found):
                 holder = None if found is None else LeaseContent.from_bytes(found.content)
                 words = "it was removed" if found is None else holder_of(holder)
                 with self._lock:
@@ -329,7 +329,7 @@ def _offer(log: SharedLog, content: LeaseContent, version: str | None) -> tuple[
     match log.swap_lease(content.to_bytes(), version, within_s=_TRY_S):
         case Written(new):
             return content, new
-        case Taken():
+        case NumberTaken():
             return None
         case Undecided(reason):
             raise StateUnreachable(

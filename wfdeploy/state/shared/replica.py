@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from wfdeploy.errors import StateUnreachable, StateUnusable
 from wfdeploy.model.edits import Edit, is_about_triggers
 from wfdeploy.model.run import Tally, sum_of
-from wfdeploy.model.shared_log import Detached, Stored, Taken, Undecided, digest_of
+from wfdeploy.model.shared_log import Detached, NumberTaken, Stored, Undecided, digest_of
 from wfdeploy.model.state import Binding
 from wfdeploy.state.database import connect, create_file, translated
 from wfdeploy.state.edits import Editor, renumber
@@ -328,12 +328,12 @@ def read_entry(serial: int, data: bytes) -> Entry:
         ) from error
 
 
-def not_appended(serial: int, answer: Taken | Detached | Undecided, name: str) -> StateUnusable:
+def not_appended(serial: int, answer: NumberTaken | Detached | Undecided, name: str) -> StateUnusable:
     """The error of an entry that isn't surely there, and ours. `name`: of the log."""
     match answer:
-        case Taken() if serial == 0:
+        case NumberTaken() if serial == 0:
             return StateUnusable(f"somebody else has just begun a state at {name}", hint="run it again")
-        case Taken(found):
+        case NumberTaken(found):
             return StateUnusable(
                 f"entry {serial} of the log at {name} was written by somebody else: {_writer_of(found)}",
                 hint="run it again when that has ended",
