@@ -10,6 +10,7 @@ import signal
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from pathlib import Path
@@ -44,13 +45,16 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
 
+_BETWEEN_BINDS_S = 0.05
+
 
 class LocalServer:
     """The server in its own thread with its own event loop. A context manager; `start` and `stop` do the same.
 
     `database`: the file that keeps everything, or None for memory.
     `announce`: let other commands find this server by its file (`find_running`).
-    `demo`: serve the demo workflow too, on `demo_port` or, if that is in use, on another free port.
+    `demo`: serve the demo workflow too, on `demo_port` or, if that is still in use after `demo_patience_s`, on another
+    free port.
 
     Raises (from `start`): DatabaseInUse, PortTaken, NotLoopback, StateUnusable.
     """
@@ -65,6 +69,7 @@ class LocalServer:
         clock: ServerClock | None = None,
         demo: bool = False,
         demo_port: int = 0,
+        demo_patience_s: float = 0.0,
         announce: bool = False,
         max_open_deliveries: int = MAX_OPEN,
     ) -> None:
@@ -78,7 +83,7 @@ class LocalServer:
         self.demo_url: str | None = None
         self.server_id = ""
         self._host, self._port = host, port
-        self._wants_demo, self._demo_port = demo, demo_port
+        self._wants_demo, self._demo_port, self._demo_patience_s = demo, demo_port, demo_patience_s
         self._announce = announce
         self._max_open = max_open_deliveries
         self._thread: threading.Thread | None = None
@@ -143,7 +148,7 @@ class LocalServer:
             sockets.append(bind(self._host, self._port))
             self.url = url_of(sockets[0])
             if self._wants_demo:
-                sockets.append(_bind_preferably(self._host, self._demo_port))
+                sockets.append(_bind_preferably(self._host, self._demo_port, self._demo_patience_s))
                 self.demo_url = url_of(sockets[1])
             ready: Future[None] = Future()
             thread = threading.Thread(target=self._run, args=(sockets, ready), name="wfdeploy-localserver", daemon=True)
@@ -298,11 +303,15 @@ async def _idle_or_changed(services: Services) -> None:
         await asyncio.gather(*waits, return_exceptions=True)
 
 
-def _bind_preferably(host: str, port: int) -> socket.socket:
-    try:
-        return bind(host, port)
-    except PortTaken:
-        return bind(host, 0)
+def _bind_preferably(host: str, port: int, patience_s: float) -> socket.socket:
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            return bind(host, port)
+        except PortTaken:
+            if time.monotonic() >= until:
+                return bind(host, 0)
+        time.sleep(_BETWEEN_BINDS_S)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -25,6 +25,10 @@ _LOCAL_ID_UNKNOWN = "none yet"
 
 USUAL_DEMO_PORT = 8081
 
+_USED_PORT_S = 2.0
+"""So long the port that runs were sent to is asked for, in seconds: whoever has it may be ending, and with another one,
+runs count as changed. It is waited for once; the next time, that one is asked for."""
+
 
 def demo_port(database: Path) -> int:
     """The port to request."""
@@ -38,6 +42,11 @@ def demo_port(database: Path) -> int:
 def demo_was_used(database: Path) -> bool:
     """Whether runs may have been sent there already."""
     return _note(database).exists()
+
+
+def demo_patience_s(database: Path) -> float:
+    """How long to ask for the port, in seconds."""
+    return _USED_PORT_S if demo_was_used(database) else 0.0
 
 
 def remember_demo(database: Path, url: str | None) -> None:
@@ -87,7 +96,8 @@ def local_server(database: Path, reporter: Reporter) -> Iterator[RunningServer]:
         yield RunningServer(running, DEFAULT_TENANT.token, local_id(database))
         return
     wanted = demo_port(database)
-    with LocalServer(database, demo=True, demo_port=wanted, announce=True) as server:
+    patience_s = demo_patience_s(database)
+    with LocalServer(database, demo=True, demo_port=wanted, demo_patience_s=patience_s, announce=True) as server:
         reporter.detail(f"an embedded server listens at {server.url}, its demo workflow at {server.demo_url}")
         if demo_was_used(database) and server.demo_url != demo_url(database):
             reporter.warn(

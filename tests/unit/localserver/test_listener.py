@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
 
@@ -25,3 +26,15 @@ def test_port_in_use() -> None:
         # The demo's port is a wish.
         with LocalServer(demo=True, demo_port=port) as server:
             assert server.demo_url not in (None, f"http://127.0.0.1:{port}")
+
+
+def test_the_port_of_the_demo_is_asked_for_again_while_whoever_has_it_ends() -> None:
+    taken = socket.create_server(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
+    ending = threading.Timer(0.1, taken.close)
+    ending.start()
+    try:
+        with LocalServer(demo=True, demo_port=port, demo_patience_s=20.0) as server:
+            assert server.demo_url == f"http://127.0.0.1:{port}"
+    finally:
+        ending.join()

@@ -119,6 +119,7 @@ def dev(app: App, *, port: int, db: str | None, time_scale: float, plan: str | N
         clock=MachineClock(scale=time_scale),
         demo=True,
         demo_port=embedded.demo_port(database),
+        demo_patience_s=embedded.demo_patience_s(database),
         announce=True,
     )
     with surroundings.library_logs(app.output):
