@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.address import Address, Span
     from wfdeploy.model.blocking import RolloutProgress
     from wfdeploy.model.edits import Edit
-    from wfdeploy.model.event import Event
+    from wfdeploy.model.event import ApplyReport, Event
     from wfdeploy.model.notification import DeliveryResult, Notification, NotificationKind
     from wfdeploy.model.observed import ObservedRun, RunLog, RunState, SavedListing
     from wfdeploy.model.pull_request import Comment
@@ -50,6 +50,19 @@ class Listener(Protocol):
     """Receives events as they happen. Must neither raise nor block."""
 
     def __call__(self, event: Event, /) -> None: ...
+
+
+class Telemetry(Protocol):
+    """Receives how long the parts of a command take, and what came of it. Must neither raise nor block."""
+
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """Time a part of the command."""
+
+    def traced(self, store: StateStore) -> StateStore:
+        """Time the commits to a state."""
+
+    def applied(self, report: ApplyReport) -> None:
+        """Count what became of the changes of an apply."""
 
 
 class Encoder(Protocol):

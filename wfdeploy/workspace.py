@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.project import Project, Target
-    from wfdeploy.ports import Clock, Listener, MakeEncoder, RunGateway, StateBackend, StateStore, Webhooks
+    from wfdeploy.ports import Clock, Listener, MakeEncoder, RunGateway, StateBackend, StateStore, Telemetry, Webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,9 @@ class Workspace:
     webhooks: Callable[[], tuple[Callable[[], Webhooks], Collection[str]]] | None = None
     """Gives what opens the way to the webhooks, and the names of those whose URLs are known; None where the project has
     no webhooks. Raises: `InvalidInput` for one that isn't allowed."""
+
+    telemetry: Telemetry | None = None
+    """Where how long things take is reported to."""
 
     log_lag_s: float | None = None
     """The server's lag as known before it is asked. None: its answers may tell, else the project's setting does."""
@@ -69,7 +72,20 @@ class Workspace:
 
     def open_state(self, *, readonly: bool = False) -> StateStore:
         """The state, or an empty one in memory where there is no file yet. Raises: `StateUnusable`."""
-        return self.state_backend.open(readonly=readonly) if self.has_state else self.state_backend.empty()
+        return self._traced(
+            self.state_backend.open(readonly=readonly) if self.has_state else self.state_backend.empty()
+        )
+
+    def create_state(self) -> StateStore:
+        """Begin a state where there is none. Raises: `StateUnusable`."""
+        return self._traced(self.state_backend.create())
+
+    def _traced(self, store: StateStore) -> StateStore:
+        return store if self.telemetry is None else self.telemetry.traced(store)
+
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """Time a part of the command, where somebody wants to know."""
+        return nullcontext() if self.telemetry is None else self.telemetry.phase(name)
 
     def existing_state(self, *, readonly: bool = True) -> closing[StateStore]:
         """The state, closed at the end of a block. Raises: `StateUnusable`; `StateError` where there is none."""

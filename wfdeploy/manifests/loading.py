@@ -60,7 +60,8 @@ def load(
         loopback=workspace.target.loopback or workspace.target.project.environment == LOCAL,
         listener=workspace.listener,
     )
-    manifests = load_manifests(workspace.project, paths, how)
+    with workspace.phase("load"):
+        manifests = load_manifests(workspace.project, paths, how)
     is_all = manifests.complete and how.shard is None
     return manifests if is_all else _with_the_rest(manifests, workspace, how)
 

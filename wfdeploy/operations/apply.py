@@ -35,8 +35,12 @@ def apply(
     if workspace.webhooks is not None and request.selection.requested is None:
         from wfdeploy.operations.notifying import apply_and_notify
 
-        return apply_and_notify(workspace, request, lambda request: _apply(workspace, request, paths, saved))
-    return _apply(workspace, request, paths, saved)
+        report = apply_and_notify(workspace, request, lambda request: _apply(workspace, request, paths, saved))
+    else:
+        report = _apply(workspace, request, paths, saved)
+    if workspace.telemetry is not None:
+        workspace.telemetry.applied(report)
+    return report
 
 
 def _apply(

@@ -47,7 +47,7 @@ class Baseline:
     def begin_state(self) -> StateStore:
         """Begin a state on disk, where so far there was an empty one in memory."""
         self.store.close()
-        self.store = self.lookups.store = self.workspace.state_backend.create()
+        self.store = self.lookups.store = self.workspace.create_state()
         self.head = self.store.head()
         return self.store
 

@@ -107,7 +107,8 @@ class Planner:
         if before is not None and listing is not None and not self._may_change(before, listing):
             return before.verified()
         self._unverified = None  # it may hold very many changes, and is of no use any more
-        result = self._plan(listing)
+        with self.workspace.phase("plan"):
+            result = self._plan(listing)
         if listing is None:
             self._unverified = result
         return result

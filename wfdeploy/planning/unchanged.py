@@ -21,6 +21,13 @@ def unchanged(
 ) -> Plan | None:
     """The plan, where declared and recorded runs are the same and nothing else is known of any. None where a closer
     look is needed (which may come to the same plan)."""
+    with workspace.phase("plan"):
+        return _unchanged(workspace, manifests, store, selection, offline=offline)
+
+
+def _unchanged(
+    workspace: Workspace, manifests: Manifests, store: StateReader, selection: Selection, *, offline: bool
+) -> Plan | None:
     if selection != Selection(variables=selection.variables) or any(manifests.cautions):
         return None
     # Below, the recorded runs must be the declared ones, so no move of a run is left to be made.

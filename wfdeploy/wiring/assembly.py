@@ -14,11 +14,13 @@ from wfdeploy.errors import UsageError
 from wfdeploy.upstash import encoder
 from wfdeploy.wiring.checkout import require_untracked
 from wfdeploy.wiring.settings import Settings, secret_values
+from wfdeploy.wiring.telemetry import telemetry_of
 from wfdeploy.workspace import Workspace
 
 if TYPE_CHECKING:
     from wfdeploy.model.project import Target
     from wfdeploy.ports import Clock, Listener, Permit, RunGateway, StateBackend, Webhooks
+    from wfdeploy.telemetry.exporting import OtlpTelemetry
 
 
 class Reporter(Protocol):
@@ -82,6 +84,34 @@ def workspace(
     if online and settings.ignored is not None:
         reporter.warn(*settings.ignored)
 
+    with (
+        telemetry_of(settings, command, reporter) as telemetry,
+        _assembled(
+            settings,
+            listener,
+            reporter,
+            command=command,
+            online=online,
+            budget_s=budget_s,
+            under_lease=under_lease,
+            telemetry=telemetry,
+        ) as assembled,
+    ):
+        yield assembled
+
+
+@contextmanager
+def _assembled(
+    settings: Settings,
+    listener: Listener,
+    reporter: Reporter,
+    *,
+    command: str,
+    online: bool,
+    budget_s: float,
+    under_lease: bool,
+    telemetry: OtlpTelemetry | None,
+) -> Iterator[Workspace]:
     opened: list[StateBackend] = []
 
     def assemble(target: Target, url: str, server: str, **more: Any) -> Workspace:
@@ -91,7 +121,8 @@ def workspace(
 
         def gateway() -> RunGateway:
             permit = backend.permit if under_lease else None
-            return _gateway(replace(settings, target=target), url, listener, clock, budget_s=budget_s, permit=permit)
+            way = _gateway(replace(settings, target=target), url, listener, clock, budget_s=budget_s, permit=permit)
+            return way if telemetry is None else telemetry.traced_gateway(way)
 
         return Workspace(
             target=target,
@@ -104,6 +135,7 @@ def workspace(
             encoder=encoder,
             stdin=lambda: _read_stdin(settings),
             cwd=settings.cwd,
+            telemetry=telemetry,
             **more,
         )
 

@@ -76,7 +76,6 @@ def test_slow_application_is_waited_for_in_real_time(server: WorkflowServer) -> 
         with pytest.raises(TimeoutError, match="not answered yet: 1"):
             run.wait(timeout_s=0.2)
         assert server.now.timestamp() * 1000 == run.created_at_ms
-        let_go.set()
-        server.settle()
         run.cancel()
+        let_go.set()
         assert run.wait().state == "RUN_CANCELED"
