@@ -71,8 +71,8 @@ class FleetBench(Workbench):
         def lock(timeout_s: float, on_wait: Callable[[str], None]) -> Iterator[None]:
             with suppress(RuntimeError):  # where there is nothing to do, no loop runs
                 asyncio.get_running_loop().set_default_executor(Inline())
-            self.round_begins()
             with whole.lock(timeout_s, on_wait):
+                self.round_begins()  # others may apply while it waits
                 self.is_locked = True
                 try:
                     yield

@@ -180,12 +180,15 @@ class Recurrence:
                 if at_s in started or (table.catch_up != "all" and any(later in started for later in meanwhile)):
                     continue
                 if table.skips and any(
-                    earlier < at_s
-                    and (run.completed_ms is None or self._late_s(run.completed_ms, run.completed_ms) >= at_s)
+                    earlier < at_s and any(self._was_going(one, at_s) for one in self.observer.continued(run))
                     for earlier, run in started.items()
                 ):
                     continue
                 raise Violation(f"{who}@{_text(at_s)} was due by {_text(began_s)} and never started ({table})")
+
+    def _was_going(self, run: Seen, at_s: int) -> bool:
+        """Whether a run may have been going at a time, or may have started since."""
+        return run.completed_ms is None or self._late_s(run.completed_ms, run.completed_ms) >= at_s
 
     def _early_s(self, from_ms: int, until_ms: int) -> float:
         """No later than any time that a plan made between two moments of the server's clock goes by. The server's is
