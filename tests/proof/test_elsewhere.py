@@ -52,6 +52,25 @@ def test_no_apply_starts_it_again(bench: VirtualBench, policy: str, later_s: flo
     assert len(bench.remote.runs) == 2
 
 
+@pytest.mark.parametrize("shows_payloads", [True, False])
+@pytest.mark.parametrize("later_s", [LAG_S - 1, LAG_S + 1])
+def test_nor_is_a_restart_that_never_arrived_sent_again(
+    bench: VirtualBench, later_s: float, shows_payloads: bool
+) -> None:
+    bench.remote.logs_tell_payloads = shows_payloads
+    declare(bench, "restart")
+    bench.remote.faults = [Fault.LOST_BEFORE]
+    assert counts(bench.apply(options=ApplyOptions(timeout_s=0.0))) == {"unknown": 1}
+    button(bench)
+    bench.pass_time(later_s)
+    for _ in range(4):
+        bench.apply()
+        bench.pass_time(40)
+    assert len(bench.remote.runs) == 2
+    with bench.open() as store:
+        assert list(store.attempts()) == []
+
+
 def test_with_the_button_not_pressed_it_is_restarted(bench: VirtualBench) -> None:
     declare(bench, "restart")
     assert counts(bench.apply()) == {"triggered": 1}

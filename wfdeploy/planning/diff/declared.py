@@ -14,7 +14,7 @@ from wfdeploy.model.run import DesiredRun, OnChange, ReplaceRunning
 from wfdeploy.model.state import Attempt, AttemptStatus, Record, RecordKey, Standing
 from wfdeploy.model.workflow_id import id_key, own_id
 from wfdeploy.planning.diff.context import NOT_LOOKED_UP, AttemptFinding, DiffContext, Verdict
-from wfdeploy.planning.diff.failure_policy import BY_REQUEST, Case, Reaction, by_policy
+from wfdeploy.planning.diff.failure_policy import BY_REQUEST, Case, Reaction, by_policy, holds_back
 from wfdeploy.planning.diff.reasons import (
     REPEATED,
     SENT_AGAIN,
@@ -61,12 +61,13 @@ class Declared:
                     return change
                 return change._replace(action=Action.RECOVER, reason="found on the server: recorded as triggered")
             case AttemptFinding.ABSENT | AttemptFinding.ABSENT_OR_DELAYED:
-                if same and not (attempt.is_resume and self._asks_for_a_run):
+                is_overtaken = same and self._is_overtaken(attempt)
+                if same and not is_overtaken and not (attempt.is_resume and self._asks_for_a_run):
                     return self._made(
                         Action.RECOVER, SENT_AGAIN, attempt=attempt, send_before_ms=verdict.send_before_ms
                     )
                 tombstone = verdict.finding is AttemptFinding.ABSENT_OR_DELAYED
-                if self.run.at_s is None:
+                if self.run.at_s is None or is_overtaken:
                     self.edits.append(DropAttempt(attempt.address, tombstone=tombstone))
                 elif tombstone:
                     # Its schedule may have moved on, so the attempt stays until another one takes its place.
@@ -88,6 +89,14 @@ class Declared:
             case _:
                 assert_never(verdict.finding)
 
+    def _is_overtaken(self, attempt: Attempt) -> bool:
+        """Whether somebody handled a failed run elsewhere that this attempt, which never arrived, was to restart."""
+        record = self._record_of(self.known) if attempt.tries and self.known is not None else None
+        if record is None or attempt.is_resume or record.standing.handled:  # known before it was sent: with consent
+            return False
+        goes_on = self.context.how_it_goes_on(self.run.address)
+        return bool(goes_on) or holds_back(self._case(record.standing), self.run.group.policy)
+
     @property
     def _asks_for_a_run(self) -> bool:
         """Whether another run of what is declared was requested."""
@@ -97,8 +106,7 @@ class Declared:
         )
 
     def _repeats(self, attempt: Attempt) -> bool:
-        """Whether an open attempt of the same fingerprint started the run that was requested. A first trigger is no
-        restart."""
+        """Whether an open attempt started the run that was requested. A first trigger is no restart."""
         if not self._asks_for_a_run or attempt.is_resume:
             return False
         return self.context.requested is not RequestedAction.RESTART or self.known is not None
@@ -217,14 +225,12 @@ class Declared:
             # The refused edit was undone, so its refusal doesn't matter any more.
             self.edits.append(DropAttempt(run.address))
         action = Action.ADOPT if self.adopting else Action.KEEP
-        reason = "the server knows this run, the state did not" if self.adopting else ""
-        if goes_on := self.context.how_it_goes_on(run.address):
-            reason = goes_on
+        known_there = "the server knows this run, the state did not" if self.adopting else ""
+        reason = self.context.how_it_goes_on(run.address) or known_there
         change = self._made(action, reason, key=known, sends=False)
         if delivery_changed and not recovered and not self.adopting:
             record = self.context.lookups.record(run.address)
-            fields = self._fields(record)
-            if fields:
+            if fields := self._fields(record):
                 change = change._replace(
                     reason="delivery options changed: used from its next trigger on",
                     diff=fields,
@@ -255,8 +261,7 @@ class Declared:
         return self._edited(known, self._replacing(known, change))
 
     def _edited(self, known: RecordKey, change: Change) -> Change:
-        """Make the change of an edited run brief. What differs is found out when it is shown, unless this plan makes
-        the record."""
+        """Make the change of an edited run brief: it is explained when shown, unless this plan makes the record."""
         change = change._replace(brief=True)
         return explain(change, self._record_of(known), self.context) if self._was_recorded else change
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from wfdeploy.errors import several
@@ -130,6 +130,14 @@ def by_policy(case: Case, policy: Policy) -> Reaction:
     if wanted is FailureAction.RESUME:
         return case.restart(f" too long ago to be resumed; {which}, from the beginning")
     return case.restart(f"; {which}")
+
+
+def holds_back(case: Case, policy: Policy) -> bool:
+    """Whether a restart that never arrived isn't sent again, since somebody handled the failed run elsewhere."""
+    if case.standing.run_state is not RunState.FAILED or case.handling is not Handling.UNCLEAR:
+        return bool(case.in_doubt)
+    # Only where the policy restarts it as soon as it is clear: another one would be lost.
+    return by_policy(replace(case, handling=Handling.NOT_ASKED), policy).action is Action.RESTART
 
 
 def _cancel(case: Case) -> Reaction:

@@ -18,7 +18,7 @@ from wfdeploy.model.run import (
     ReplaceRunning,
 )
 from wfdeploy.model.state import Standing
-from wfdeploy.planning.diff.failure_policy import BY_REQUEST, Case, Handling, by_policy
+from wfdeploy.planning.diff.failure_policy import BY_REQUEST, Case, Handling, by_policy, holds_back
 
 NOW_MS = 1_795_442_400_000
 FAILED = Standing(
@@ -142,6 +142,18 @@ def test_a_request_is_carried_out_and_in_doubt(handling: Handling) -> None:
     assert bool(one.in_doubt) is (handling in IN_DOUBT)
     resumed = BY_REQUEST[RequestedAction.RESUME](one).action
     assert resumed is (Action.KEEP if handling is Handling.HANDLED else Action.RESUME)
+
+
+@pytest.mark.parametrize("handling", Handling)
+@pytest.mark.parametrize("wanted", FailureAction)
+def test_a_restart_that_never_arrived_is_held_back_where_the_policy_makes_up_for_it(
+    handling: Handling, wanted: FailureAction
+) -> None:
+    policy = Policy(on_failure=OnFailure(action=wanted))
+    restarts = wanted is FailureAction.RESTART
+    held_back = handling is Handling.HANDLED or (handling is Handling.UNCLEAR and restarts)
+    assert holds_back(case(FAILED, handling=handling), policy) is held_back
+    assert not holds_back(case(FAILED._replace(run_state=RunState.CANCELED), handling=handling), policy)
 
 
 def test_a_cancelled_run_has_no_dead_letter_that_could_be_gone() -> None:
