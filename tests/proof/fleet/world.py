@@ -114,6 +114,8 @@ class World:
         """The state is where several machines share it."""
         answer_at_once()
         self.may_lose_state = False
+        # Many applies find no log or no lease, so an attempt may stay open for long: else a person had to resolve it.
+        self.bench.server(log_retention_s=60 * 86_400.0)
 
         def happened(what: str) -> None:
             self.wire.happened[what] += 1
