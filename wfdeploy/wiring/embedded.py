@@ -26,8 +26,8 @@ _LOCAL_ID_UNKNOWN = "none yet"
 USUAL_DEMO_PORT = 8081
 
 _USED_PORT_S = 2.0
-"""So long the port that runs were sent to is asked for, in seconds: whoever has it may be ending, and with another one,
-runs count as changed. It is waited for once; the next time, that one is asked for."""
+"""How long to try the port that runs were sent to, in seconds: whoever has it may be ending, and with another one, runs
+count as changed. It is waited for once; the next time, that other one is tried."""
 
 
 def demo_port(database: Path) -> int:
