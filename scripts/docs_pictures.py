@@ -127,7 +127,7 @@ def page_of_a_run(browser: Browser) -> None:
         token = server.environment["QSTASH_TOKEN"]
         endpoint = StepEndpoint(lambda: server.url, token)
         with server.serving(endpoint.wsgi) as url:
-            stages = ["run", ["run", "run", "sleep 90s"], "run", "wait approved"]
+            stages = ["run", ["run", "run", "run"], "sleep 90s", "run", "wait approved"]
             run = server.trigger(f"{url}/api/onboard", stages, run_id="onboarding-acme", labels=["onboarding"])
             server.settle()
             server.advance(100)

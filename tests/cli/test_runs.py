@@ -139,7 +139,7 @@ def test_logs_show_steps_and_errors(place: Place) -> None:
     assert shown.code == 0, shown.stderr
     assert "g/failed  failed" in shown.stdout
     assert "run-1" in shown.stdout
-    assert "the endpoint answered 500: crashed" in shown.stdout
+    assert "500 Internal Server Error: crashed" in shown.stdout
     (failed,) = place.json("logs", "g/failed")["runs"]
     assert [step["state"] for part in failed["steps"] for step in part["steps"]] == [
         "STEP_SUCCESS",
@@ -147,8 +147,8 @@ def test_logs_show_steps_and_errors(place: Place) -> None:
         "STEP_FAILED",
     ]
     error = failed["steps"][-1]["steps"][0]["errors"][0]
-    assert (error["status"], error["message"], error["body"]) == (500, "the endpoint answered 500", "crashed")
-    assert failed["error"] == "the endpoint answered 500: crashed"
+    assert (error["status"], error["message"], error["body"]) == (500, "500 Internal Server Error", "crashed")
+    assert failed["error"] == "500 Internal Server Error: crashed"
 
 
 def test_status_is_watched_until_every_run_has_ended(place: Place) -> None:
@@ -370,11 +370,11 @@ def test_a_new_state_is_not_named_like_a_state_of_runs(place: Place, command: st
 
 def test_failed_runs_come_first_with_their_reason_and_the_next_command(place: Place) -> None:
     shown = place.here("status").stdout.splitlines()
-    assert [line.split()[0] for line in shown[1:5]] == ["g/failed", "the", "g/waiting", "g/good"]
-    assert shown[2].strip() == "the endpoint answered 500: crashed"
+    assert [line.split()[0] for line in shown[1:5]] == ["g/failed", "500", "g/waiting", "g/good"]
+    assert shown[2].strip() == "500 Internal Server Error: crashed"
     assert any(line.startswith("Next: wfdeploy logs g/failed") for line in shown)
     (failed,) = [one for one in place.json("status")["runs"] if one["address"] == "g/failed"]
-    assert (failed["error"], failed["live"]) == ("the endpoint answered 500: crashed", True)
+    assert (failed["error"], failed["live"]) == ("500 Internal Server Error: crashed", True)
     place.here("refresh")
     assert place.here("status").stdout.splitlines()[2] == shown[2], "also where the state knows that it failed"
 

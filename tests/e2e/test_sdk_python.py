@@ -147,7 +147,7 @@ def test_failing_step_ends_failed_after_its_retries(server: LocalServer, app: Ap
         Upstash_Retry_Delay="10 * (1 + retried)",
     )
     ended = server.wait_ended("wfr_bad")
-    assert (ended.state, ended.error) == ("RUN_FAILED", "the endpoint answered 500")
+    assert (ended.state, ended.error) == ("RUN_FAILED", "500 Internal Server Error")
     assert app.calls == ["explode"] * 3
     server.wait_idle()
     assert failures == [(500, "no such tenant", 7)]
@@ -252,7 +252,7 @@ def test_sdk_client_and_endpoint_settings(server: LocalServer, app: App) -> None
 
     asyncio.run(publish())
     runs = server.wait_until(lambda runs: [run.state for run in runs] == ["RUN_FAILED"])
-    assert runs[0].error == "the endpoint answered 500"
+    assert runs[0].error == "500 Internal Server Error"
     assert app.calls == ["first", "explode"]
 
 

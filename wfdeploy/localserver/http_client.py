@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
+from http import HTTPStatus
 
 import httpx
 
@@ -49,6 +50,14 @@ class Reply:
     @property
     def ok(self) -> bool:
         return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def status_line(self) -> str:
+        """Status and phrase, `400 Bad Request`: the service's words for an answer that is an error."""
+        try:
+            return f"{self.status} {HTTPStatus(self.status or 0).phrase}"
+        except ValueError:  # one that no standard names
+            return str(self.status)
 
     def header(self, name: str) -> str | None:
         wanted = name.lower()

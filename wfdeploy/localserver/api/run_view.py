@@ -292,7 +292,8 @@ def under_way(run: RunRecord, message: Message, bodies: BodyFilter) -> dict[str,
 def attempts(message: Message, bodies: BodyFilter) -> list[dict[str, Any]]:
     """The failed attempts of a message."""
     return [
-        {name: value for name, value in error.items() if name != "body"} | bodies.trimmed("body", error.get("body"))
+        {name: value for name, value in error.items() if name not in ("body", "due")}
+        | bodies.trimmed("body", error.get("body"))
         for error in message.errors
     ]
 

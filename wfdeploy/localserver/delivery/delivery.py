@@ -114,11 +114,11 @@ class Deliverer:
                 case outcome.Failed() as verdict:
                     pass
         if isinstance(verdict, outcome.Retry):
-            errors = [*message.errors, _attempt(done.reply, now)]
+            errors = [*message.errors, _attempt(message, done.reply, now)]
             # If the run has ended meanwhile, this changes nothing: only pending messages are tried again.
             return [self.store.retry(message, due_ms=now + verdict.delay_ms, errors=errors)]
         if isinstance(verdict, outcome.Failed):
-            errors = [*message.errors, _attempt(done.reply, now, verdict.error)]
+            errors = [*message.errors, _attempt(message, done.reply, now, verdict.error)]
             is_settled = self.store.settle(message.seq, "failed", now_ms=now, errors=errors)
         else:
             is_settled = self.store.settle(message.seq, "delivered", now_ms=now)
@@ -238,13 +238,15 @@ def _retry_policy(message: Message, settings: DeliverySettings) -> tuple[int, st
     return DEFAULT_RETRIES if retries is None else retries, expression
 
 
-def _attempt(reply: Reply, now_ms: int, error: str | None = None) -> dict[str, Any]:
+def _attempt(message: Message, reply: Reply, now_ms: int, error: str | None = None) -> dict[str, Any]:
+    """What is kept of a failed attempt. `due`, which the API doesn't show: when it should have begun."""
     return {
-        "error": error or reply.error or f"the endpoint answered {reply.status}",
+        "error": error or reply.error or reply.status_line,
         "status": reply.status or 0,
         "body": _text(reply.body),
         "headers": reply.header_lists(),
         "time": now_ms,
+        "due": message.due_at,
     }
 
 

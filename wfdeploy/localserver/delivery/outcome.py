@@ -83,7 +83,7 @@ def judge(
     if reply.status == 489 and (reply.header("Upstash-NonRetryable-Error") or "").lower() == "true":
         return Failed("the endpoint answered with a non-retryable error")
     if retried >= retries:
-        return Failed(reply.error or f"the endpoint answered {reply.status}")
+        return Failed(reply.error or reply.status_line)
     delay = delay_ms(retried=retried, expression=expression, response_headers=reply.lower_headers(), now_ms=wall_ms)
     return Retry(delay)
 

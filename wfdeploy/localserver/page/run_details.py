@@ -99,7 +99,7 @@ def _shown(found: Mapping[str, TimeSpan], shown: set[Any], trim: int | None) -> 
             "isEarlier": span.is_earlier,
             **({"plan": span.plan, "plannedAt": span.planned_at} if span.plan else {}),
             "attempts": [
-                {name: value for name, value in attempt.items() if name != "body"}
+                {name: value for name, value in attempt.items() if name not in ("body", "due")}
                 | bodies.trimmed("body", attempt.get("body"))
                 for attempt in span.attempts
             ],
@@ -174,8 +174,8 @@ class Timeline:
         plan = by_key.get(f"plan:{number}")
         if entry.message_id in self.sleeping:
             # A sleep is recorded when it begins, and delivered when it ends; of parallel sleeps, the plan is.
-            start, end = (entry.created_at, _woke(entry)) if plan is None else (plan.created_at, entry.created_at)
-            return TimeSpan(start, end, is_earlier=entry.is_copy)
+            start = entry.created_at if plan is None else plan.created_at
+            return TimeSpan(start, max(entry.created_at, self._first_due(entry)), is_earlier=entry.is_copy)
         cause = before if plan is None else plan
         if cause is None or cause is entry:
             return TimeSpan(entry.created_at, entry.created_at)
@@ -186,13 +186,7 @@ class Timeline:
         """When the first attempt of a delivery was due. A retry overwrites the recorded due time."""
         if entry.kind is MessageKind.INIT:
             return self.run.starts_at
-        if entry.message_id in self.sleeping:
-            return _woke(entry)
-        return entry.due_at if not entry.retried else entry.created_at
-
-
-def _woke(entry: Message) -> int:
-    return int(entry.errors[0]["time"]) if entry.errors else entry.due_at
+        return int(entry.errors[0].get("due", entry.created_at)) if entry.errors else entry.due_at
 
 
 def _plan(entry: Message) -> dict[str, Any] | None:

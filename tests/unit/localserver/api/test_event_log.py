@@ -116,7 +116,7 @@ def test_an_event_says_what_happened(api: Api, story: int) -> None:
     assert retried["responseHeaders"]["Upstash-Workflow-Sdk-Version"] == ["1"]
     assert "nextDeliveryTime" not in retried  # it was delivered since
     (failed,) = events(api, state="RUN_FAILED")
-    assert (failed["responseStatus"], failed["error"]) == (500, "the endpoint answered 500")
+    assert (failed["responseStatus"], failed["error"]) == (500, "500 Internal Server Error")
     assert failed["dlqId"] == api.http.get("/v2/workflows/dlq").json()["messages"][0]["dlqId"]
     (waiting,) = events(api, state="STEP_PROGRESS")
     assert waiting["stepInfo"]["waitEventId"] == "order"

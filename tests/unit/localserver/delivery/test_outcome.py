@@ -29,7 +29,7 @@ def test_everything_else_is_retried_until_it_is_enough() -> None:
     for reply in (Reply(500), Reply(400), Reply(302), Reply(None, error="refused")):
         assert verdict(reply) == Retry(100)
         assert isinstance(verdict(reply, retried=3), Failed)
-    assert verdict(Reply(500), retries=0) == Failed("the endpoint answered 500")
+    assert verdict(Reply(500), retries=0) == Failed("500 Internal Server Error")
     assert verdict(Reply(None, error="no answer"), retries=0) == Failed("no answer")
 
 

@@ -126,7 +126,7 @@ def test_dead_letters_tell_why(server: LocalServer, api: Api, endpoint: Endpoint
     assert list(found) == ["wfr_list", "wfr_text", "wfr_sdk"]
     assert [letter["message"] for letter in found.values()] == [None, None, "no tenant"]
     assert found["wfr_text"]["answer"] == "x" * 300
-    assert found["wfr_sdk"]["error"] == "the endpoint answered 500"
+    assert found["wfr_sdk"]["error"] == "500 Internal Server Error"
     assert found["wfr_sdk"]["failedAt"] >= found["wfr_sdk"]["createdAt"]
     assert found["wfr_sdk"]["dlqId"] == api.http.get("/v2/workflows/dlq").json()["messages"][-1]["dlqId"]
     assert [each["runId"] for each in told(api, "dead-letters", label="wfr_text")["letters"]] == ["wfr_text"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
 
 from tests.support.local_server import LocalServer
-from tests.unit.localserver.conftest import WORKFLOW, Api, Endpoint
+from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received
 from wfdeploy.localserver.clock import ManualClock
 
 
@@ -26,7 +27,7 @@ class Run:
     """One run of the endpoint, whose steps the test submits; times are told in seconds since its trigger."""
 
     def __init__(self, api: Api, server: LocalServer, clock: ManualClock, endpoint: Endpoint, **options: str) -> None:
-        self.api, self.server, self.clock, self.url = api, server, clock, endpoint.url
+        self.api, self.server, self.clock, self.endpoint, self.url = api, server, clock, endpoint, endpoint.url
         self.began = clock.now_ms()
         api.trigger("wfr_a", url=endpoint.url, **options)
         server.wait_idle()
@@ -208,3 +209,37 @@ def test_runs_of_one_id_are_told_apart(run: Run) -> None:
     older = run.api.http.get("/-/run", params={"id": "wfr_a", "createdAt": str(run.began)}).json()
     assert older["run"]["workflowState"] == "RUN_SUCCESS"
     assert run.api.http.get("/-/run", params={"id": "wfr_a", "createdAt": "7"}).status_code == 404
+
+
+def test_a_slow_step_after_a_sleep_is_no_part_of_the_sleep(run: Run) -> None:
+    """Its first attempt fails after a while, and so does the last."""
+    run.after(1)
+    slow = threading.Event()
+    began = threading.Event()
+
+    def answer(_: Received) -> Answer:
+        began.set()
+        assert slow.wait(10)
+        return 500, WORKFLOW, b"down"
+
+    run.endpoint.answer = answer
+    run.submit(1, "SleepFor", Upstash_Delay="30s", Upstash_Retries="1", Upstash_Retry_Delay="5000")
+    run.clock.advance(30)
+    assert began.wait(10)
+    run.clock.advance(50)
+    slow.set()
+    run.server.wait_idle()
+    assert run.steps()["s1"] == (1, 31)
+    assert run.deliveries() == [(31, None)]
+    run.after(5)
+    assert run.steps()["s1"] == (1, 31)
+    assert run.deliveries() == [(31, 86)]
+
+
+def test_a_parallel_sleep_that_was_planned_without_its_delay_ends_when_it_ended(run: Run) -> None:
+    run.after(1)
+    run.submit(1, target=1)
+    run.submit(2, target=2)
+    run.submit(1, "SleepFor", Upstash_Delay="20s")
+    run.after(20)
+    assert run.steps()["s1"] == (1, 21)
