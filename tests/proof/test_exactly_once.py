@@ -330,7 +330,7 @@ class World(RuleBasedStateMachine):
 
 
 World.TestCase.settings = settings(
-    max_examples=int(os.environ.get("PROOF_EXAMPLES", "150")),  # more for a soak
+    max_examples=int(os.environ.get("PROOF_EXAMPLES", "100")),  # more for a soak
     stateful_step_count=25,
     deadline=None,
     print_blob=True,
