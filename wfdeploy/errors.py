@@ -12,6 +12,7 @@
     ├── RemoteFailure              6    refused or unreachable, nothing was triggered
     │   └── CommentRefused         6    the host of a pull request permits no comment
     ├── Withheld                   8    beyond a limit, or not confirmed
+    │   └── PolicyViolated         8    a policy forbids it: carries diagnostics
     ├── UsageError                 64   invalid options or arguments
     ├── SystemRefused              74   a full disk, a limit of the process, a missing permission
     └── Interrupted                130, 143
@@ -55,7 +56,7 @@ EXIT_CODE_MEANING: dict[ExitCode, str] = {
     ExitCode.STATE: "the state is unreadable, foreign or locked, or a saved plan is stale",
     ExitCode.REMOTE: "the server refused or was unreachable before anything was triggered",
     ExitCode.PARTIAL: "not all changes succeeded, a watched run ended badly or not in time, or --fail-on found runs",
-    ExitCode.WITHHELD: "a limit was exceeded, or a confirmation is missing; nothing was sent",
+    ExitCode.WITHHELD: "a limit was exceeded, a policy forbids it, or a confirmation is missing; nothing was sent",
     ExitCode.USAGE: "invalid options or arguments",
     ExitCode.SYSTEM: "this machine refused: a full disk, a limit, an output or a directory that can't be used",
     ExitCode.SIGINT: "interrupted (^C); the state is saved up to the last answer",
@@ -132,6 +133,20 @@ class Withheld(WfdeployError):
     """A limit was exceeded, or a confirmation is missing; nothing was sent."""
 
     exit_code = ExitCode.WITHHELD
+
+
+class PolicyViolated(Withheld):
+    """A policy of the project or of the operator forbids it; nothing was sent. What it forbids is in `diagnostics`."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        first, more = diagnostics[0], len(diagnostics) - 1
+        about = f"{first.address}: " if first.address else ""
+        rest = f" (and {several(more, 'other violation')})" if more else ""
+        super().__init__(
+            f"a policy forbids it, and nothing was sent: {about}{first.message}{rest}",
+            hint="change what is declared; or who answers for the policy changes that",
+        )
+        self.diagnostics = tuple(diagnostics)
 
 
 class UsageError(WfdeployError):

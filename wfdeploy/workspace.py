@@ -52,6 +52,9 @@ class Workspace:
     embeds_server: bool = False
     """Whether the local server runs in this process, and ends with it."""
 
+    process_environ: Mapping[str, str] = field(default_factory=dict)
+    """The variables of the process alone, without those of an env file."""
+
     stdin: Callable[[], bytes] | None = None
 
     cwd: Path | None = None

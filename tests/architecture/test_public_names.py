@@ -17,7 +17,8 @@ import wfdeploy
 PUBLIC = [
     "ABSENT", "Action", "ApplyOptions", "ApplyReport", "Assumption", "CacheDamaged", "Change", "Check", "CheckStatus",
     "Continuation", "Diagnosis", "Diagnostic", "Event", "ExitCode", "FailState", "FieldChange", "Following",
-    "Interrupted", "InvalidInput", "LeaseStatus", "Listing", "Notice", "Outcome", "Place", "Plan", "ProbeReport",
+    "Interrupted", "InvalidInput", "LeaseStatus", "Listing", "Notice", "Outcome", "Place", "Plan",
+    "PolicyViolated", "ProbeReport",
     "Project", "Reading", "Refreshed", "RemoteFailure", "Result", "RowStatus", "RunState", "Settled", "Severity",
     "SharedState", "StalePlan", "Started", "StateChange", "StateError", "StateLocked", "StateUnusable", "StatusRow",
     "StopFlag", "Suggestion", "Truth", "UsageError", "Waited", "Waiting", "WfdeployError", "Withheld", "load",

@@ -15,6 +15,7 @@ from wfdeploy.model.plan import Plan as MadePlan
 from wfdeploy.wiring.settings import as_typed
 
 if TYPE_CHECKING:
+    from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.planning.saved_plan import SavedPlan
 
 
@@ -79,6 +80,9 @@ class Plan:
 
     warnings: tuple[str, ...]
 
+    violations: tuple[Diagnostic, ...]
+    """What policies forbid or warn of. One that is an error keeps the plan from being applied."""
+
     verified: bool
     """Whether the server answered everything that the plan depends on. An unverified plan can't be applied."""
 
@@ -105,6 +109,7 @@ class Plan:
             changes=tuple(map(Change.of, explained)),
             summary=MappingProxyType({action: made.summary.get(action, 0) for action in Action}),
             warnings=made.warnings,
+            violations=made.violations,
             verified=made.verified,
             _made=replace(made, changes=explained, explain=iter, state=as_typed(made.state, folder)),
             _selection=selection,

@@ -17,7 +17,7 @@ import click
 
 from wfdeploy.cli.output import App
 from wfdeploy.cli.signals import Terminated, terminate_politely
-from wfdeploy.errors import ExitCode, InvalidInput, WfdeployError
+from wfdeploy.errors import ExitCode, InvalidInput, PolicyViolated, WfdeployError
 from wfdeploy.render.terminal import without_passwords
 
 PROGRAM = "wfdeploy"
@@ -68,7 +68,7 @@ def _report(error: BaseException, app: App) -> int:
             return error.exit_code
         case click.ClickException():
             return _report_usage(error, app)
-        case InvalidInput():
+        case InvalidInput() | PolicyViolated():
             _report_diagnostics(error, app)
             return error.exit_code
         case WfdeployError():
@@ -116,7 +116,7 @@ def _read_output_options(app: App) -> None:
             app.output.color = ColorMode(value)
 
 
-def _report_diagnostics(error: InvalidInput, app: App) -> None:
+def _report_diagnostics(error: InvalidInput | PolicyViolated, app: App) -> None:
     from wfdeploy.cli.output import LogFormat
     from wfdeploy.render.diagnostics import place_fields, text
 

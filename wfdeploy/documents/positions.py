@@ -211,7 +211,7 @@ def _of_file(source: SourceFile, findings: list[Finding]) -> list[Diagnostic]:
             line = finding.document.line
         excerpt = lines[line - 1] if line <= len(lines) else None
         if finding.needle is not None:
-            line, column, excerpt = _point_at(finding.needle, line, column, lines)
+            line, column, excerpt = _point_at(finding.needle, line, column, lines, finding.needle_offset)
         node = positions.get((finding.document.index, finding.path))
         place = Place(source.display, line, column)
         diagnostics.append(_diagnostic(finding, place, excerpt, written=None if node is None else node.written))
@@ -230,11 +230,11 @@ def _diagnostic(finding: Finding, place: Place, excerpt: str | None, *, written:
     )
 
 
-def _point_at(needle: str, line: int, column: int, lines: list[str]) -> tuple[int, int, str | None]:
+def _point_at(needle: str, line: int, column: int, lines: list[str], offset: int) -> tuple[int, int, str | None]:
     """The needle's own place, when it stands in the node's first lines (a block scalar begins a line above)."""
     for number in range(line, min(line + 50, len(lines)) + 1):
         text = lines[number - 1]
         at = text.find(needle, column - 1 if number == line else 0)
         if at >= 0:
-            return number, at + 1, text
+            return number, at + 1 + offset, text
     return line, column, lines[line - 1] if line <= len(lines) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -175,14 +175,22 @@ def validate(
 
 
 def check(
-    project: Project, paths: Sequence[str] | None = None, how: Loading | None = None, *, presuming: bool = False
+    project: Project,
+    paths: Sequence[str] | None = None,
+    how: Loading | None = None,
+    *,
+    presuming: bool = False,
+    further: Callable[[Manifests], Iterable[Diagnostic]] | None = None,
 ) -> Checked:
     """Check manifests, and say how much there was. Raises: `UsageError`.
 
     presuming: the project file is wrong, so nothing is reported that rests on what may stand there.
+    further: checks of manifests without errors.
     """
     manifests, diagnostics = _load(project, paths, how or Loading(), presuming=presuming)
     with manifests:
+        if further is not None and not any(diagnostic.is_error for diagnostic in diagnostics):
+            diagnostics.extend(further(manifests))
         groups = dict(manifests.runs.groups)
         return Checked(tuple(diagnostics), frozenset(manifests.files), groups, len(manifests.runs))
 

@@ -86,6 +86,7 @@ class Finding:
     address: what the problem is about: a run, a group, else a field.
     hint_of: gives the hint from the text of the plain scalar that stands there; `hint` is for anything else.
     needle: a piece of the source to point at inside the node, when it is found there.
+    needle_offset: so many characters into the needle.
     place, excerpt: of the problem in another file, a row of data; `path` then leads to what reads that file.
     """
 
@@ -98,6 +99,7 @@ class Finding:
     hint_of: Callable[[str], str | None] | None = None
     part: Part = Part.VALUE
     needle: str | None = None
+    needle_offset: int = 0
     severity: Severity = Severity.ERROR
     place: Place | None = None
     excerpt: str | None = None

@@ -14,6 +14,7 @@ from wfdeploy.model.run import DesiredRun
 
 if TYPE_CHECKING:
     from wfdeploy.model.address import Address
+    from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.observed import Continuation, RunState
     from wfdeploy.model.run import DesiredRun, Source
@@ -239,6 +240,7 @@ class Plan:
     shard: `I/N` where the plan is about a part of all runs.
     versions: which versions of a shared state were read, without a lock; empty for a file, and under a lock.
     cancels_later: how many running runs `apply --wait` may cancel for what it releases later.
+    violations: what policies forbid or warn of; one that is an error keeps the plan from being applied.
     idle: why a requested action has nothing to do, where its selection is empty.
     explain: gives all that there is to report of brief changes, while manifests and state are there.
     """
@@ -275,6 +277,7 @@ class Plan:
     shard: str = ""
     versions: tuple[StateVersion, ...] = field(default=(), compare=False)
     cancels_later: int = 0
+    violations: tuple[Diagnostic, ...] = ()
     idle: str = ""
     explain: Callable[[Iterable[Change]], Iterator[Change]] = field(default=iter, compare=False, repr=False)
 
@@ -282,6 +285,11 @@ class Plan:
     def has_changes(self) -> bool:
         """True when apply would do something: anything but keep and blocked."""
         return any(n for action, n in self.summary.items() if action not in (Action.KEEP, Action.BLOCKED))
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether a policy forbids it, so that apply would refuse."""
+        return any(violation.is_error for violation in self.violations)
 
     def explained(self) -> Iterator[Change]:
         """All changes that are to be shown, in address order, with everything that there is to report of them."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wfdeploy.files.bounds import Bounds
     from wfdeploy.model.notification import Webhook
+    from wfdeploy.model.policy import PolicyRule
     from wfdeploy.model.run import Move
 
 
@@ -50,6 +51,7 @@ class Project:
         that holds a URL.
     state_take_over: whether a shared state may be taken over from a holder that is gone.
     notify: the webhooks that are told what needs a person.
+    policies: what its file forbids or warns of, in all environments.
     allowed_paths: files and folders that may be named although they are hidden or lie elsewhere; the operator gives
         them.
     """
@@ -71,6 +73,7 @@ class Project:
     moved: tuple[Move, ...] = ()
     notify: tuple[Webhook, ...] = ()
     server: ServerSettings = field(default_factory=ServerSettings)
+    policies: tuple[PolicyRule, ...] = ()
     allowed_paths: tuple[str, ...] = field(default=(), compare=False)
 
     @property

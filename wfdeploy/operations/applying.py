@@ -21,6 +21,7 @@ from wfdeploy.model.options import ApplyRequest
 from wfdeploy.model.plan import Action, Plan, Refresh, RequestedAction
 from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.outgoing import gather_secrets, in_order_of_manifests, resume_requests, trigger_requests
+from wfdeploy.operations.policing import policed, require_no_violations
 from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, ended, follow_through, round_after
 from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.blocking.approvals import awaiting_approval
@@ -192,6 +193,8 @@ class _Apply:
         self._report_skipped(plan)
         if not plan.has_changes and not plan.has_edits and not result.edits and not result.conclusions:
             return ApplyReport.of_nothing(plan)
+        plan = policed(workspace, self.manifests, plan, self.selection.requested)
+        require_no_violations(plan)
         later = released_later(plan, baseline) if options.wait else Later()
         require_consent(plan, options, later, self.selection.requested)
         triggers = in_order_of_manifests(plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wfdeploy.files.access import ci_job, escaped, user_name
@@ -24,6 +24,26 @@ def authorship(environ: Mapping[str, str], root: Path) -> str:
     if commit:
         facts["commit"] = commit
     return json.dumps({name: escaped(fact) for name, fact in facts.items()}, sort_keys=True, separators=(",", ":"))
+
+
+def actor(environ: Mapping[str, str]) -> Mapping[str, object]:
+    """Who runs this command, as far as the CI service says it, else this machine.
+
+    environ: of the process alone; an env file, which may be part of the checkout, doesn't speak for anybody.
+
+    Sources: GitHub Actions, "Variables reference"; GitLab, "Predefined CI/CD variables".
+    """
+    return {
+        "name": _first(environ, ("GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN")) or user_name(),
+        "host": socket.gethostname(),
+        "ci": ci_job(environ) is not None,
+        "event": _first(environ, ("GITHUB_EVENT_NAME", "CI_PIPELINE_SOURCE")) or "",
+        "ref": _first(environ, ("GITHUB_REF_NAME", "CI_COMMIT_REF_NAME")) or "",
+    }
+
+
+def _first(environ: Mapping[str, str], names: Sequence[str]) -> str | None:
+    return next((environ[name] for name in names if environ.get(name)), None)
 
 
 def job_url(environ: Mapping[str, str]) -> str | None:

@@ -55,6 +55,7 @@ def _plan(planner: Planner, *, offline: bool) -> Plan:
     from dataclasses import replace
 
     from wfdeploy.model.plan import without_first_triggers
+    from wfdeploy.operations.policing import policed
     from wfdeploy.planning.blocking.approvals import awaiting_approval
 
     result = planner.plan()
@@ -65,7 +66,8 @@ def _plan(planner: Planner, *, offline: bool) -> Plan:
     requests = planner.manifests.requests
     requests.fetch(change.desired for change in changes if change.brief and change.desired is not None)
     approvals = tuple(awaiting_approval(planner.baseline.store, changes))
-    return replace(result.plan, approvals=approvals) if approvals else result.plan
+    plan = replace(result.plan, approvals=approvals) if approvals else result.plan
+    return policed(planner.workspace, planner.manifests, plan, planner.selection.requested)
 
 
 def _verified(planner: Planner, result: PlanResult) -> PlanResult:

@@ -89,7 +89,8 @@ def _rule_findings(document: Document) -> list[Finding]:
     for path, holder in {root: spec, **environments}.items():
         findings += _state_place(document, holder.get("state", {}), (*path, "state"))
     for path, holder in {root: spec, **environments}.items():
-        findings += _webhooks(document, holder.get("notify", ()), (*path, "notify"))
+        findings += _own_names(document, holder.get("notify", ()), (*path, "notify"), "webhook")
+    findings += _own_names(document, spec.get("policies", ()), (*root, "policies"), "policy")
     if document.has_extreme_numbers:
         for path, holder in {root: spec, **environments}.items():
             findings += _not_finite(document, holder.get("server", {}), (*path, "server"))
@@ -135,12 +136,14 @@ def _state_place(document: Document, state: Mapping[str, Any], path: FieldPath) 
         )
 
 
-def _webhooks(document: Document, webhooks: Sequence[Mapping[str, Any]], path: FieldPath) -> Iterator[Finding]:
-    """The state remembers by a webhook's name what was delivered to it."""
-    names = [webhook["name"] for webhook in webhooks]
+def _own_names(
+    document: Document, entries: Sequence[Mapping[str, Any]], path: FieldPath, noun: str
+) -> Iterator[Finding]:
+    """The state remembers by a webhook's name what was delivered to it; messages name policies."""
+    names = [entry["name"] for entry in entries]
     for index, name in enumerate(names):
         if name in names[:index]:
-            message = f"another webhook is called {name} already"
+            message = f"another {noun} is called {name} already"
             yield _finding(document, (*path, index, "name"), "duplicate-name", message, hint="give each its own name")
 
 

@@ -18,6 +18,7 @@ from wfdeploy.project import cache as project_cache
 
 if TYPE_CHECKING:
     from wfdeploy.model.notification import Webhook
+    from wfdeploy.model.policy import PolicyRule
 
 DEFAULT = "default"
 """The environment where none is declared."""
@@ -145,6 +146,7 @@ def _project(data: Mapping[str, Any], path: Path) -> Project:
         secrets=tuple(spec.get("secrets", ())),
         moved=tuple(Move(move["from"], move["to"]) for move in spec.get("moved", ())),
         notify=_webhooks(spec),
+        policies=_policies(spec, path),
         server=_server(ServerSettings(url=server.get("url"), token_env=server.get("tokenEnv")), server),
     )
 
@@ -185,6 +187,14 @@ def _webhooks(holder: Mapping[str, Any]) -> tuple[Webhook, ...]:
         )
         for one in holder["notify"]
     )
+
+
+def _policies(spec: Mapping[str, Any], path: Path) -> tuple[PolicyRule, ...]:
+    if not spec.get("policies"):
+        return ()
+    from wfdeploy.model.policy import rules_of
+
+    return rules_of(spec, path)
 
 
 def _names_place(state: Mapping[str, Any]) -> bool:

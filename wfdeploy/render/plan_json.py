@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from wfdeploy.model.plan import ABSENT, Action, Change, FieldChange, Plan
+from wfdeploy.render import diagnostics
 from wfdeploy.render.encode import continuation_fields, document, source_fields, version_fields
 
 
@@ -12,7 +13,8 @@ def text(plan: Plan) -> Iterator[str]:
     """The pieces of `{"formatVersion":1,"project":…,"environment":…,"summary":{…},"changes":[…],…}`.
 
     The summary contains every action, also with zero. `old` or `new` is missing if that side doesn't have the field.
-    `continuations` is only there if somebody handled failed runs elsewhere, `stateVersions` with a shared state.
+    `continuations` is only there if somebody handled failed runs elsewhere, `stateVersions` with a shared state,
+    `violations` if there are some of policies.
     """
     head = {
         "project": plan.project,
@@ -27,6 +29,7 @@ def text(plan: Plan) -> Iterator[str]:
         "drifted": {state.value: count for state, count in plan.drifted.items()},
         "unmatchedIds": list(plan.unmatched_ids),
         **({"continuations": list(map(continuation_fields, plan.continuations))} if plan.continuations else {}),
+        **({"violations": list(map(diagnostics.fields, plan.violations))} if plan.violations else {}),
         "possiblyRenamed": [{"from": old, "to": new} for old, new in plan.possibly_renamed],
         "emptiedGenerators": [{"generator": name, "cancels": count} for name, count in plan.emptied.items()],
         "possiblyTriggered": [

@@ -48,7 +48,13 @@ _CUT = "Not all changes are shown: `wfdeploy plan --all` lists every run."
 
 def text(plan: Plan, *, limit: int = GITHUB_LIMIT) -> Iterator[str]:
     """The lines of the plan, with fewer characters than `limit`, which is at least that of GitHub or a little less."""
-    lines = [*_head(plan), *section("To decide", list(_decisions(plan))), *section("Warnings", list(_warnings(plan)))]
+    forbidden = [str(one) for one in plan.violations if one.is_error]
+    lines = [
+        *_head(plan),
+        *section("Forbidden by policies", fenced(some(forbidden), "text")),
+        *section("To decide", list(_decisions(plan))),
+        *section("Warnings", list(_warnings(plan))),
+    ]
     notes = list(section("Notes", fenced(some(plan.notes), "text")))
     taken = sum(len(line) + 1 for line in (*lines, *notes))
     for line in (*lines, *changes(plan, limit=limit - taken), *notes):

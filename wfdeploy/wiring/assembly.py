@@ -129,6 +129,7 @@ def _assembled(
             clock=clock,
             listener=listener,
             environ=settings.environ,
+            process_environ=settings.process_environ,
             state_backend=backend,
             gateway=gateway,
             webhooks=partial(_webhooks, settings) if target.project.notify else None,

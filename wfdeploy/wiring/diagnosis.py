@@ -131,8 +131,10 @@ def _versions() -> Check:
 
 
 def _extras(settings: Settings) -> Iterator[Check]:
-    """Check the packages that server and state need. Those of data files are reported with the manifests."""
+    """Check the packages that server, policies and state need. Those of data files are reported with the manifests."""
     needed = {"local": "starlette"} if settings.target.local else {}
+    if settings.target.project.policies:
+        needed["policy"] = "cel_expr_python"
     if settings.target.state_url is not None:
         from wfdeploy.sharedlog.opening import extra_of
 

@@ -6,7 +6,7 @@ A use case that has no workspace: it needs no state and no server, and continues
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -33,6 +33,7 @@ from wfdeploy.wiring.settings import resolve
 
 if TYPE_CHECKING:
     from wfdeploy.manifests.expand.expressions import ExpressionError
+    from wfdeploy.manifests.manifests import Manifests
     from wfdeploy.model.document import FieldPath
 
 
@@ -137,7 +138,8 @@ def _by_environment(validation: Validation) -> Checked:
             documents=documents,
             keep=0,
         )
-        all_.append(check(target.project, validation.paths, how))
+        further = _policy_check(target.project, validation.cwd)
+        all_.append(check(target.project, validation.paths, how, further=further))
         for diagnostic in all_[-1].diagnostics:
             # Not compared by its excerpt: a line may be the whole of a large file.
             key = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, diagnostic.address)
@@ -155,6 +157,21 @@ def _by_environment(validation: Validation) -> Checked:
     for one in sorted(all_, key=lambda checked: checked.runs):
         groups |= one.groups
     return Checked(tuple(diagnostics), files, groups, max(one.runs for one in all_))
+
+
+def _policy_check(project: Project, cwd: Path) -> Callable[[Manifests], Sequence[Diagnostic]] | None:
+    """What checks manifests against the policies; None without any."""
+    if not project.policies:
+        return None
+    from wfdeploy.policies.checking import check_declared
+
+    def violations(manifests: Manifests) -> Sequence[Diagnostic]:
+        try:
+            return check_declared(project, project.policies, manifests, cwd=cwd)
+        except InvalidInput as error:  # an expression, which is among what is validated
+            return error.diagnostics
+
+    return violations
 
 
 def _template_problems(project: Project, cwd: Path) -> Sequence[Diagnostic]:

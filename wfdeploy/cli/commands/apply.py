@@ -212,6 +212,7 @@ def _for_recorded_runs(
         from wfdeploy.model.plan import RequestedAction, Selection
         from wfdeploy.operations import apply as operation
         from wfdeploy.operations.plan import planned
+        from wfdeploy.operations.policing import require_no_violations
         from wfdeploy.planning.consent import needs_consent, require_consent, require_no_state_needed
         from wfdeploy.wiring.settings import resolve
 
@@ -232,6 +233,7 @@ def _for_recorded_runs(
                 show_plan(app, chosen, plan)
                 if not workspace.has_state:
                     require_no_state_needed(workspace.target, limits)
+                require_no_violations(plan)
                 require_consent(plan, limits, requested=selection.requested)
             return ExitCode.OK
 

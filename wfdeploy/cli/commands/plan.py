@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.command(
     "plan",
     cls=Command,
-    exits=(ExitCode.CHANGES, ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE),
+    exits=(ExitCode.CHANGES, ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE, ExitCode.WITHHELD),
     examples="""
         wfdeploy plan                                  the project's manifests
         wfdeploy plan manifests/ -e production
@@ -76,6 +76,7 @@ def plan(
 
     from wfdeploy.cli import surroundings
     from wfdeploy.operations import plan as operation
+    from wfdeploy.operations.policing import require_no_violations
     from wfdeploy.wiring.assembly import warn_of_shared_names
     from wfdeploy.wiring.settings import as_typed, resolve
 
@@ -111,7 +112,7 @@ def plan(
             from wfdeploy.render import plan_text
 
             next_step = None
-            if plan.has_changes and out != "-":
+            if plan.has_changes and out != "-" and not plan.is_forbidden:
                 from wfdeploy.cli.surroundings import command_line
 
                 if out is not None:
@@ -127,6 +128,7 @@ def plan(
                 output.payload(
                     plan_text.text(plan, output.style, width=output.width, everything=everything, next_step=next_step)
                 )
+        require_no_violations(plan)
         return ExitCode.CHANGES if detailed_exitcode and plan.has_changes else ExitCode.OK
 
 
