@@ -197,9 +197,12 @@ def test_steps_are_recorded_once_across_kills(tmp_path: Path, endpoint: Endpoint
     where: dict[str, str] = {}
     deliveries = itertools.count(1)
     submitted = threading.Event()
+    reachable = threading.Event()  # the server that is started again delivers before its address is known here
+    reachable.set()
 
     def answer(request: Received) -> Answer:
         number = next(deliveries)
+        assert reachable.wait(10)
         with contextlib.suppress(httpx.HTTPError):  # the server is gone
             take_next_step(request, where["url"], endpoint.url)
         if number == moment:
@@ -213,10 +216,12 @@ def test_steps_are_recorded_once_across_kills(tmp_path: Path, endpoint: Endpoint
         with client(url) as http:
             Api(http).trigger("wfr_a", url=endpoint.url)
         assert submitted.wait(10)
+        reachable.clear()
         child.kill()
         child.wait(10)
     with LocalServer(database, faults=for_plain_endpoints()) as server:
         where["url"] = server.url
+        reachable.set()
         assert server.wait_ended("wfr_a").state == "RUN_SUCCESS"
         with api_for(server) as http:
             groups = Api(http).logs()["runs"][0]["steps"]
