@@ -12,7 +12,10 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qs
 
 from tests.fakes.loop_thread import LoopThread
+from tests.fakes.manual_clock import ManualClock
 from tests.fakes.raw_http import RawRequest, read_request, response
+from wfdeploy.codehost.github import GitHub
+from wfdeploy.codehost.gitlab import GitLab
 
 ME = 41898282
 STRANGER = 7
@@ -102,6 +105,19 @@ class GitHubServer(CodeHostServer):
 
     me_path = "/graphql"
 
+    def client(self, *, graphql: str = "graphql") -> GitHub:
+        """The pull request for the owner of the token."""
+        return GitHub(
+            api_url=self.url,
+            graphql_url=f"{self.url}/{graphql}",
+            token=TOKEN,
+            repository="acme/shop",
+            number=42,
+            clock=ManualClock(),
+            listener=lambda _: None,
+            budget_s=300.0,
+        )
+
     def environ(self) -> dict[str, str]:
         return {
             "GITHUB_ACTIONS": "true",
@@ -157,6 +173,19 @@ class GitLabServer(CodeHostServer):
 
     most_characters = 1_000_000
     me_path = "/api/v4/user"
+
+    def client(self, *, web_url: str = "https://gitlab.example/acme/shop") -> GitLab:
+        """The merge request for the owner of the token."""
+        return GitLab(
+            api_url=f"{self.url}/api/v4",
+            web_url=web_url,
+            token=TOKEN,
+            project="5",
+            number=42,
+            clock=ManualClock(),
+            listener=lambda _: None,
+            budget_s=300.0,
+        )
 
     def environ(self) -> dict[str, str]:
         return {

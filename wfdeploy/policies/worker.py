@@ -101,7 +101,7 @@ def _evaluated(
     if "now" in shared:
         shared["now"] = datetime.fromtimestamp(shared["now"], UTC)
     for number in request["rules"]:
-        _write(number)  # should this process die, it is known of which rule
+        _write(number)  # if this process dies, the reader knows at which rule
         program, message = programs[number]
         assert program is not None
         for position, (subject, hidden) in enumerate(request["subjects"]):

@@ -8,25 +8,11 @@ from contextlib import aclosing
 
 import pytest
 
-from tests.fakes.code_hosts import TOKEN, GitHubServer
-from tests.fakes.manual_clock import ManualClock
+from tests.fakes.code_hosts import GitHubServer
 from tests.fakes.raw_http import response
 from wfdeploy.codehost.github import GitHub
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.pull_request import Comment
-
-
-def github(server: GitHubServer, *, graphql: str = "graphql") -> GitHub:
-    return GitHub(
-        api_url=server.url,
-        graphql_url=f"{server.url}/{graphql}",
-        token=TOKEN,
-        repository="acme/shop",
-        number=42,
-        clock=ManualClock(),
-        listener=lambda _: None,
-        budget_s=300.0,
-    )
 
 
 async def all_comments(host: GitHub) -> list[Comment]:
@@ -39,10 +25,10 @@ def test_comments_of_another_form_are_none_or_an_error(page: list[object] | dict
     with GitHubServer() as server:
         server.instead("GET", lambda _s, _r: response(200, page))
         if page in ([7], [None]):
-            assert asyncio.run(all_comments(github(server))) == []
+            assert asyncio.run(all_comments(server.client())) == []
         else:
             with pytest.raises(RemoteFailure, match="has not the expected form"):
-                asyncio.run(all_comments(github(server)))
+                asyncio.run(all_comments(server.client()))
 
 
 @pytest.mark.parametrize("head", [{}, {"head": None}, {"head": {"sha": 1}}, []])
@@ -53,12 +39,12 @@ def test_without_a_head_nobody_knows_the_latest_commit(head: list[object] | dict
 
     with GitHubServer() as server:
         server.instead("GET", lambda _s, _r: response(200, head))
-        assert asyncio.run(head_of(github(server))) == ""
+        assert asyncio.run(head_of(server.client())) == ""
 
 
 def test_without_an_owner_no_comment_is_its_own() -> None:
     with GitHubServer() as server, pytest.raises(RemoteFailure, match="whose token this is"):
-        asyncio.run(all_comments(github(server, graphql="nowhere")))
+        asyncio.run(all_comments(server.client(graphql="nowhere")))
 
 
 def test_the_token_goes_to_the_api_alone() -> None:
@@ -66,6 +52,6 @@ def test_the_token_goes_to_the_api_alone() -> None:
     with GitHubServer() as server:
         for number in range(101):
             server.add(f"comment {number}")
-        assert len(asyncio.run(all_comments(github(server)))) == 101
+        assert len(asyncio.run(all_comments(server.client()))) == 101
         called: Callable[[str], bool] = lambda target: "page=2" in target  # noqa: E731
         assert [called(request.target) for request in server.requests if request.method == "GET"] == [False, True]

@@ -7,30 +7,15 @@ from contextlib import aclosing
 
 import pytest
 
-from tests.fakes.code_hosts import TOKEN, GitLabServer, refuse
-from tests.fakes.manual_clock import ManualClock
+from tests.fakes.code_hosts import GitLabServer, refuse
 from tests.fakes.raw_http import response
-from wfdeploy.codehost.gitlab import GitLab
 from wfdeploy.errors import CommentRefused, RemoteFailure
 from wfdeploy.model.pull_request import Comment
 
 
-def gitlab(server: GitLabServer) -> GitLab:
-    return GitLab(
-        api_url=f"{server.url}/api/v4",
-        web_url="",
-        token=TOKEN,
-        project="5",
-        number=42,
-        clock=ManualClock(),
-        listener=lambda _: None,
-        budget_s=300.0,
-    )
-
-
 def created(server: GitLabServer, body: str) -> Comment | None:
     async def create() -> Comment | None:
-        async with aclosing(gitlab(server)) as host:
+        async with aclosing(server.client(web_url="")) as host:
             return await host.create(body)
 
     return asyncio.run(create())
@@ -53,7 +38,7 @@ def test_a_text_that_is_too_long_is_refused_with_its_reason() -> None:
 @pytest.mark.parametrize("me", [refuse(404), lambda _s, _r: response(200, {"id": "x"})])
 def test_a_token_without_an_owner_is_refused(me: object, monkeypatch: pytest.MonkeyPatch) -> None:
     async def list_comments(server: GitLabServer) -> None:
-        async with aclosing(gitlab(server)) as host:
+        async with aclosing(server.client(web_url="")) as host:
             async for _ in host.comments():
                 pass
 

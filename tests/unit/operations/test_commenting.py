@@ -10,7 +10,6 @@ from tests.fakes.code_hosts import (
     HEAD,
     ME,
     STRANGER,
-    TOKEN,
     CodeHostServer,
     GitHubServer,
     GitLabServer,
@@ -20,10 +19,7 @@ from tests.fakes.code_hosts import (
     lose,
     refuse,
 )
-from tests.fakes.manual_clock import ManualClock
 from tests.fakes.raw_http import RawRequest
-from wfdeploy.codehost.github import GitHub
-from wfdeploy.codehost.gitlab import GitLab
 from wfdeploy.errors import CommentRefused, RemoteFailure
 from wfdeploy.model.pull_request import FoundStamp, Posted, PostOutcome, ReportStamp
 from wfdeploy.operations.commenting import post
@@ -40,27 +36,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[CodeHostServer]:
 
 
 def host_of(server: CodeHostServer) -> CodeHost:
-    if isinstance(server, GitHubServer):
-        return GitHub(
-            api_url=server.url,
-            graphql_url=f"{server.url}/graphql",
-            token=TOKEN,
-            repository="acme/shop",
-            number=42,
-            clock=ManualClock(),
-            listener=lambda _: None,
-            budget_s=300.0,
-        )
-    return GitLab(
-        api_url=f"{server.url}/api/v4",
-        web_url="https://gitlab.example/acme/shop",
-        token=TOKEN,
-        project="5",
-        number=42,
-        clock=ManualClock(),
-        listener=lambda _: None,
-        budget_s=300.0,
-    )
+    assert isinstance(server, GitHubServer | GitLabServer)
+    return server.client()
 
 
 def report(

@@ -1,4 +1,4 @@
-"""A command's trace, from the command line to a collector; and nothing where nobody asked for one."""
+"""A command's trace, from the command line to a collector; and nothing where none was requested."""
 
 from __future__ import annotations
 
